@@ -1,0 +1,65 @@
+/**
+ * Every bound of the system in one place: name with unit, value, reason. Components take the figure from here (or as a
+ * constructor parameter whose default is from here) so that `grep LIMITS` shows where each is enforced.
+ */
+export const LIMITS = {
+  /** Writes in one commit. etcd refuses transactions of more than 128 operations by default. */
+  commitWrites: 120,
+  /** Bytes of one record. etcd refuses requests over 1.5 MiB; ZooKeeper users are used to 1 MiB. */
+  recordBytes: 1_000_000,
+  /** Entries of one page of a list: 869-byte records make about 1 MB, well under gRPC's 4 MB. */
+  listPageEntries: 1_000,
+  /** Bytes of one gRPC message we accept: a page of the largest records. */
+  grpcReceiveBytes: 64 * 1024 * 1024,
+  /** Commits waiting for group commit; above it, writers get UnavailableError. */
+  queuedCommits: 20_000,
+  /** Group commits in flight: 16 reach 85-90 % of etcd's peak, more only adds latency. */
+  commitsInFlight: 16,
+  /** Milliseconds until a unary etcd call is given up. */
+  storeCallMs: 5_000,
+  /** Changes kept in memory so that watches can resume. */
+  changeHistory: 20_000,
+  /** Revisions kept in etcd before compaction, in milliseconds of age. */
+  compactAfterMs: 300_000,
+  /** Bytes of one request body of an API. */
+  requestBytes: 5 * 1024 * 1024,
+  /** Apps in one change: two records each must fit in one commit with their rollout. */
+  appsPerChange: 50,
+  /** Running rollouts (Marathon: --max_running_deployments). */
+  runningRollouts: 100,
+  /** Versions kept per app (Marathon: --zk_max_versions). */
+  versionsPerApp: 50,
+  /** Events kept in all, and their age in milliseconds. */
+  events: 5_000,
+  eventAgeMs: 3_600_000,
+  /** States kept in a task's history. */
+  taskHistory: 10,
+  /** Unsent events or bytes after which a slow event-stream client is cut off (Marathon: 1024). */
+  streamOutstandingEvents: 1_024,
+  /** Open watches and event streams per server. */
+  openStreams: 2_000,
+  /** Milliseconds between store retries: first and last of a doubling back-off with jitter. */
+  retryFirstMs: 100,
+  retryLastMs: 5_000,
+  /** Decline filter, seconds (Mesos): longest allowed. */
+  refuseSecondsMax: 31_536_000,
+  /** Milliseconds after which an unanswered offer is taken back. */
+  offerTimeoutMs: 30_000,
+  /** Share of silent agents above which nobody is replaced (network fault on our side, not theirs). */
+  silentAgentsBrake: 0.55,
+  /** Kills without a user's write in one pass: more than max(count, share of all instances) stops the pass. */
+  unaskedKillsBrake: 3,
+  unaskedKillsBrakeShare: 0.1,
+  /** Kill requests repeated every so many milliseconds until confirmed (Marathon: 30 s). */
+  killRetryMs: 30_000,
+  /** Docker calls: milliseconds until one is given up; pulls have their own. */
+  dockerCallMs: 60_000,
+  dockerPullMs: 900_000,
+  /** Status updates: first and last repeat, milliseconds (Mesos: 10 s doubling to 10 min). */
+  updateRetryFirstMs: 10_000,
+  updateRetryLastMs: 600_000,
+  /** Offers kept per app to explain refusals. */
+  unusedOffersPerApp: 5,
+  /** Bytes of output kept of an exec (COMMAND health check). */
+  execOutputBytes: 16_384,
+} as const;
