@@ -62,4 +62,25 @@ export const LIMITS = {
   unusedOffersPerApp: 5,
   /** Bytes of output kept of an exec (COMMAND health check). */
   execOutputBytes: 16_384,
+  /** Milliseconds a client may take to send a request body, and to send its headers. */
+  requestBodyMs: 30_000,
+  requestHeadersMs: 15_000,
+  /** Milliseconds an idle keep-alive connection stays open: longer than the 60 s of common load balancers. */
+  keepAliveIdleMs: 65_000,
+  /** Milliseconds that requests get to finish when a listener closes; then their connections are cut. */
+  closeGraceMs: 1_000,
+  /** Requests of one face in hand at once, streams not counted; above it 503 (Marathon: --http_max_concurrent_requests). */
+  concurrentRequests: 1_000,
+  /** Depth of nested JSON in a request: real ones have less than 10, and reading is recursive. */
+  jsonDepth: 64,
+  /** Unsent bytes after which a slow stream client is cut off: some large events, not only many small ones. */
+  streamOutstandingBytes: 16 * 1024 * 1024,
+  /** Milliseconds between keep-alives on an event stream (marathon-lb drops one that is silent for 300 s). */
+  streamKeepAliveMs: 10_000,
+  /** Calls forwarded to the leader: milliseconds to connect and to answer (Marathon: --leader_proxy_*_timeout). */
+  forwardConnectMs: 5_000,
+  forwardAnswerMs: 10_000,
+  /** Warning headers of one answer, and characters of each: many clients refuse more than 8 KiB of headers. */
+  warningHeaders: 16,
+  warningCharacters: 240,
 } as const;

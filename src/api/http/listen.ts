@@ -1,0 +1,105 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { Socket } from 'node:net';
+import { UnavailableError } from '../../core/errors';
+import { LIMITS } from '../../core/limits';
+import { portOwner } from './port-owner';
+
+export interface ListenOptions {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** PEM texts; present: HTTPS. */
+  readonly tls?: { readonly key: string; readonly cert: string; readonly ca?: string };
+}
+
+export interface Listening {
+  readonly address: string;
+  readonly port: number;
+  /** For `upgrade` (WebSocket) handlers. */
+  readonly server: Server;
+  /**
+   * Takes no new connections, lets requests finish for `graceMs` (default LIMITS.closeGraceMs), then cuts what is left:
+   * streams and upgraded connections too. Resolves when all are closed; a second call waits for the first.
+   */
+  close(graceMs?: number): Promise<void>;
+}
+
+/**
+ * Serves `app` on host:port. Rejects with UnavailableError that names the port, and the process that has it if it is
+ * taken and /proc can tell.
+ */
+export async function listen(app: RequestListener, options: ListenOptions): Promise<Listening> {
+  const server = create(app, options);
+  const sockets = trackSockets(server);
+  await bind(server, options);
+  const bound = server.address();
+  if (bound === null || typeof bound === 'string') throw new Error('a TCP server without an address');
+  let closed: Promise<void> | undefined;
+  return {
+    address: bound.address,
+    port: bound.port,
+    server,
+    close: (graceMs = LIMITS.closeGraceMs) => (closed ??= close(server, sockets, graceMs)),
+  };
+}
+
+function create(app: RequestListener, { tls }: ListenOptions): Server {
+  const server: Server = tls === undefined ? createServer(app) : createTlsServer({ ...tls }, app);
+  server.headersTimeout = LIMITS.requestHeadersMs;
+  // Node counts the headers in, so the body gets its own time on top.
+  server.requestTimeout = LIMITS.requestHeadersMs + LIMITS.requestBodyMs;
+  server.keepAliveTimeout = LIMITS.keepAliveIdleMs;
+  // No limit on silence after the request: event streams and watches are silent for long.
+  server.timeout = 0;
+  return server;
+}
+
+/** Every open connection, upgraded ones too (which Node's closeAllConnections leaves open). */
+function trackSockets(server: Server): Set<Socket> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  return sockets;
+}
+
+async function bind(server: Server, { host, port }: ListenOptions): Promise<void> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ host, port }, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+  } catch (error) {
+    throw await bindError(error, host, port);
+  }
+}
+
+async function bindError(cause: unknown, host: string, port: number): Promise<Error> {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  const what = `port ${port} on ${host}`;
+  if (code === 'EADDRINUSE') {
+    const owner = await portOwner(port);
+    return new UnavailableError(what, { cause, detail: owner === undefined ? 'already in use' : `in use by ${owner}` });
+  }
+  if (code === 'EACCES') return new UnavailableError(what, { cause, detail: 'not permitted to this user' });
+  if (code === 'EADDRNOTAVAIL') return new UnavailableError(what, { cause, detail: 'this host has no such address' });
+  return new UnavailableError(what, { cause, detail: cause instanceof Error ? cause.message : String(cause) });
+}
+
+function close(server: Server, sockets: ReadonlySet<Socket>, graceMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const cut = setTimeout(() => {
+      for (const socket of sockets) socket.destroy();
+    }, graceMs);
+    server.close(() => {
+      clearTimeout(cut);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}
