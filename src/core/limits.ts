@@ -83,4 +83,10 @@ export const LIMITS = {
   /** Warning headers of one answer, and characters of each: many clients refuse more than 8 KiB of headers. */
   warningHeaders: 16,
   warningCharacters: 240,
+  /** Bytes of one commit, keys and values. etcd refuses requests over 1.5 MiB. */
+  commitBytes: 1_400_000,
+  /** Revisions the memory store keeps for watches and lists of the past; older ones are compacted. */
+  memoryRevisions: 50_000,
+  /** Different events waiting to be written by one component: a storm is more often one cause than many. */
+  pendingEvents: 1_000,
 } as const;
