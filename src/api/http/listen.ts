@@ -1,7 +1,7 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
-import { UnavailableError } from '../../core/errors';
+import { messageOf, UnavailableError } from '../../core/errors';
 import { LIMITS } from '../../core/limits';
 import { portOwner } from './port-owner';
 
@@ -32,6 +32,7 @@ export interface Listening {
 export async function listen(app: RequestListener, options: ListenOptions): Promise<Listening> {
   const server = create(app, options);
   const sockets = trackSockets(server);
+  const inHand = trackResponses(server);
   await bind(server, options);
   const bound = server.address();
   if (bound === null || typeof bound === 'string') throw new Error('a TCP server without an address');
@@ -40,7 +41,7 @@ export async function listen(app: RequestListener, options: ListenOptions): Prom
     address: bound.address,
     port: bound.port,
     server,
-    close: (graceMs = LIMITS.closeGraceMs) => (closed ??= close(server, sockets, graceMs)),
+    close: (graceMs = LIMITS.closeGraceMs) => (closed ??= close(server, sockets, inHand, graceMs)),
   };
 }
 
@@ -65,6 +66,15 @@ function trackSockets(server: Server): Set<Socket> {
   return sockets;
 }
 
+function trackResponses(server: Server): Set<ServerResponse> {
+  const inHand = new Set<ServerResponse>();
+  server.prependListener('request', (_request, response) => {
+    inHand.add(response);
+    response.once('close', () => inHand.delete(response));
+  });
+  return inHand;
+}
+
 async function bind(server: Server, { host, port }: ListenOptions): Promise<void> {
   try {
     await new Promise<void>((resolve, reject) => {
@@ -80,7 +90,7 @@ async function bind(server: Server, { host, port }: ListenOptions): Promise<void
 }
 
 async function bindError(cause: unknown, host: string, port: number): Promise<Error> {
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  const { code } = cause as NodeJS.ErrnoException;
   const what = `port ${port} on ${host}`;
   if (code === 'EADDRINUSE') {
     const owner = await portOwner(port);
@@ -88,10 +98,15 @@ async function bindError(cause: unknown, host: string, port: number): Promise<Er
   }
   if (code === 'EACCES') return new UnavailableError(what, { cause, detail: 'not permitted to this user' });
   if (code === 'EADDRNOTAVAIL') return new UnavailableError(what, { cause, detail: 'this host has no such address' });
-  return new UnavailableError(what, { cause, detail: cause instanceof Error ? cause.message : String(cause) });
+  return new UnavailableError(what, { cause, detail: messageOf(cause) });
 }
 
-function close(server: Server, sockets: ReadonlySet<Socket>, graceMs: number): Promise<void> {
+function close(
+  server: Server,
+  sockets: ReadonlySet<Socket>,
+  inHand: ReadonlySet<ServerResponse>,
+  graceMs: number,
+): Promise<void> {
   return new Promise((resolve) => {
     const cut = setTimeout(() => {
       for (const socket of sockets) socket.destroy();
@@ -100,6 +115,10 @@ function close(server: Server, sockets: ReadonlySet<Socket>, graceMs: number): P
       clearTimeout(cut);
       resolve();
     });
+    // Node closes what is idle now; a kept-alive connection whose request ends later would stay until its timeout.
+    const whenDone = (response: ServerResponse) => response.once('close', () => server.closeIdleConnections());
+    server.prependListener('request', (_request, response) => whenDone(response));
+    for (const response of inHand) whenDone(response);
     server.closeIdleConnections();
   });
 }
