@@ -89,4 +89,24 @@ export const LIMITS = {
   memoryRevisions: 50_000,
   /** Different events waiting to be written by one component: a storm is more often one cause than many. */
   pendingEvents: 1_000,
+  /** Milliseconds a leader's lease lasts without renewal: the longest gap after a crash. etcd rounds up to seconds, at least 2. */
+  leaderLeaseMs: 3_000,
+  /** Milliseconds between attempts to become leader while the store is in trouble. */
+  campaignRetryMs: 500,
+  /** The same log message of a retry loop is written once in so many milliseconds; then the line tells how many were left out. */
+  logRepeatMs: 30_000,
+  /** Different messages remembered for that. */
+  logRepeatMessages: 500,
+  /** Milliseconds between two checks of a mirror that the store answers and its watch still delivers. */
+  mirrorProbeMs: 2_000,
+  /** Milliseconds a mirror waits for its watch to bring what the store has confirmed; then the watch is taken for dead. */
+  mirrorLagMs: 5_000,
+  /** Milliseconds a Kubernetes watch lasts at least when its client names no time (kube-apiserver: 30 min, up to twice that). */
+  watchTimeoutMs: 1_800_000,
+  /** Milliseconds between bookmarks of a watch (kube-apiserver: about a minute). */
+  watchBookmarkMs: 60_000,
+  /** Milliseconds a watcher may take to read one chunk of the first state before it is cut off. */
+  watchDrainMs: 30_000,
+  /** Times a write without resourceVersion is tried again after it lost a compare-and-swap; status writes make that common. */
+  writeAttempts: 10,
 } as const;

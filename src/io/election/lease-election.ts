@@ -1,0 +1,175 @@
+import { messageOf } from '../../core/errors';
+import { LIMITS } from '../../core/limits';
+import { sleep, type Clock } from '../../core/ports/clock';
+import type { Election, LeaderInfo, Term } from '../../core/ports/election';
+import type { Logger } from '../../core/ports/logger';
+import type { Store } from '../../core/ports/store';
+import { RepeatLimitedLogger } from '../log/repeat-limit';
+import { HeldTerm } from './held-term';
+import { LeaderView } from './leader-view';
+import type { Leases } from './leases';
+
+/** Holds LeaderInfo as JSON; its create revision is the fence of the term. */
+export const LEADER_KEY = '/berth/leader';
+
+/** Part of the lease that is given away, so that the term is over here before it is over at the store. */
+const SAFETY_SHARE = 0.1;
+
+/**
+ * Leader election on a lease. Campaigns by creating LEADER_KEY if it is absent. The holder counts the lease from *before* each
+ * renewal was sent, on its own monotonic clock, less SAFETY_SHARE: whatever the network does, it stops before the store lets
+ * another one in. Leases and store must be of the same etcd (or memory).
+ */
+export class LeaseElection implements Election {
+  private readonly log: Logger;
+  private readonly view: LeaderView;
+  private term: HeldTerm | undefined;
+  /** A lease that could not be revoked: its key, if any, would keep everybody waiting for the rest of its time. */
+  private strayLeaseId: string | undefined;
+
+  constructor(
+    private readonly leases: Leases,
+    store: Store,
+    private readonly me: LeaderInfo,
+    private readonly clock: Clock,
+    log: Logger,
+    private readonly ttlMs: number = LIMITS.leaderLeaseMs,
+    private readonly key: string = LEADER_KEY,
+  ) {
+    this.log = new RepeatLimitedLogger(log, clock);
+    this.view = new LeaderView(store, key, clock, this.log);
+  }
+
+  async run(lead: (term: Term) => Promise<void>, signal: AbortSignal): Promise<void> {
+    const following = this.view.follow(signal);
+    while (!signal.aborted) {
+      const term = await this.campaign(signal);
+      if (term !== undefined) await this.hold(term, lead, signal);
+    }
+    await following;
+  }
+
+  abdicate(): void {
+    this.term?.end();
+  }
+
+  leader(): LeaderInfo | undefined {
+    return this.view.leader();
+  }
+
+  isLeader(): boolean {
+    return this.term?.isHeld() ?? false;
+  }
+
+  onChange(listener: (leader: LeaderInfo | undefined) => void): () => void {
+    return this.view.onChange(listener);
+  }
+
+  /** One attempt, once nobody leads; undefined when another was faster, the store is in trouble, or `signal` aborted. */
+  private async campaign(signal: AbortSignal): Promise<HeldTerm | undefined> {
+    while (!this.view.isVacant() && !signal.aborted) {
+      await this.view.news(this.ttlMs, signal);
+      await this.dropStrayLease();
+    }
+    if (signal.aborted) return undefined;
+    try {
+      return await this.attempt();
+    } catch (error) {
+      this.log.warn('cannot campaign for leadership', { error: messageOf(error) });
+      await sleep(this.clock, LIMITS.campaignRetryMs, signal);
+      return undefined;
+    }
+  }
+
+  private async attempt(): Promise<HeldTerm | undefined> {
+    await this.dropStrayLease();
+    const sentMs = this.clock.monotonicMs();
+    const lease = await this.leases.grant(this.ttlMs);
+    this.strayLeaseId = lease.id; // until we know that the key is ours
+    const value = JSON.stringify(this.me);
+    const answer = await this.leases.acquire(this.key, value, lease.id);
+    if (!answer.won) {
+      if (answer.holder !== undefined) this.view.show(answer.holder);
+      await this.dropStrayLease();
+      return undefined;
+    }
+    this.strayLeaseId = undefined;
+    const { createRevision } = answer;
+    const fence = { key: this.key, createRevision };
+    const term = new HeldTerm(fence, lease.id, this.clock, this.deadline(sentMs, lease.ttlMs));
+    this.term = term;
+    this.view.show({ key: this.key, value, revision: createRevision, createRevision });
+    return term;
+  }
+
+  /** Leads until the term ends, then gives the lease back; never rejects. */
+  private async hold(term: HeldTerm, lead: (term: Term) => Promise<void>, signal: AbortSignal): Promise<void> {
+    this.log.info('leadership won', { createRevision: term.fence.createRevision });
+    const end = () => term.end();
+    signal.addEventListener('abort', end, { once: true });
+    if (signal.aborted) end();
+    const unsubscribe = this.view.onChange(() => this.endIfReplaced(term));
+    const leading = this.runLead(lead, term);
+    await this.renew(term);
+    unsubscribe();
+    signal.removeEventListener('abort', end);
+    this.strayLeaseId = term.leaseId;
+    await this.dropStrayLease();
+    this.log.info('leadership ended', { createRevision: term.fence.createRevision });
+    await leading;
+    this.term = undefined;
+  }
+
+  private async runLead(lead: (term: Term) => Promise<void>, term: HeldTerm): Promise<void> {
+    try {
+      await lead(term);
+    } catch (error) {
+      this.log.error('the leader stopped on an error', { error: messageOf(error) });
+      // A part that fails at once must not win a hundred terms a second.
+      await sleep(this.clock, LIMITS.campaignRetryMs, term.signal);
+    }
+    term.end();
+  }
+
+  /** Renews at a third of the lease, more often after a failure; returns when the term has ended. */
+  private async renew(term: HeldTerm): Promise<void> {
+    let pauseMs = this.ttlMs / 3;
+    for (;;) {
+      await sleep(this.clock, pauseMs, term.signal);
+      if (!term.isHeld()) return term.end();
+      const sentMs = this.clock.monotonicMs();
+      try {
+        const ttlMs = await this.leases.renew(term.leaseId, Math.max(1, Math.min(this.ttlMs / 3, term.leftMs())));
+        if (ttlMs === 0) {
+          this.log.warn('the lease of the leader is gone');
+          return term.end();
+        }
+        term.prolong(this.deadline(sentMs, ttlMs));
+        pauseMs = this.ttlMs / 3;
+      } catch (error) {
+        this.log.warn('cannot renew the lease of the leader', { error: messageOf(error), leftMs: term.leftMs() });
+        pauseMs = this.ttlMs / 12;
+      }
+    }
+  }
+
+  /** Somebody removed the leader key by hand: the fence is void, so stop at once. */
+  private endIfReplaced(term: HeldTerm): void {
+    if (this.view.holder()?.createRevision !== term.fence.createRevision) term.end();
+  }
+
+  private async dropStrayLease(): Promise<void> {
+    const leaseId = this.strayLeaseId;
+    if (leaseId === undefined) return;
+    try {
+      await this.leases.revoke(leaseId);
+      this.strayLeaseId = undefined;
+    } catch (error) {
+      this.log.warn('cannot revoke a lease', { error: messageOf(error) });
+    }
+  }
+
+  private deadline(sentMs: number, ttlMs: number): number {
+    return sentMs + ttlMs * (1 - SAFETY_SHARE);
+  }
+}
