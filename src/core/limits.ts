@@ -109,4 +109,27 @@ export const LIMITS = {
   watchDrainMs: 30_000,
   /** Times a write without resourceVersion is tried again after it lost a compare-and-swap; status writes make that common. */
   writeAttempts: 10,
+  /** Milliseconds between looks at all awaited containers, in case Docker's event stream died silently. One list call each. */
+  dockerResyncMs: 30_000,
+  /** Bytes of `stdout` or `stderr` in a sandbox before it becomes `stdout.1` and a new file begins. */
+  sandboxLogBytes: 100 * 1024 * 1024,
+  /** Milliseconds an agent tries to start a task while Docker does not answer (Marathon: --task_launch_timeout). */
+  taskLaunchMs: 300_000,
+  /** Milliseconds a pull may take before the framework is told what the task waits for. */
+  phaseReportMs: 500,
+  /** Milliseconds the rest of a task's output may take to reach its sandbox after it has ended. */
+  logDrainMs: 5_000,
+  /** Containers of ended tasks kept for inspection, the oldest go first; their age is an option of the agent. */
+  endedContainers: 100,
+  /** Milliseconds between passes that remove old containers and sandboxes. */
+  agentGcMs: 60_000,
+  /** Updates in one UPDATE call; more go in the next. */
+  updatesPerCall: 500,
+  /** Updates for tasks an agent does not know (answers to KILL), and ids it remembers to refuse their late launch. */
+  unknownTasks: 1_000,
+  /** Milliseconds between two measurements of what tasks use, and tasks measured at once. */
+  usageAgeMs: 5_000,
+  usageParallel: 4,
+  /** Bytes of one answer of /files/read (Mesos: 16 pages). */
+  fileReadBytes: 64 * 1024,
 } as const;

@@ -37,8 +37,20 @@ export interface RecoveredTask {
   readonly containerId: string;
   readonly containerName: string;
   readonly phase: 'created' | 'running' | 'exited';
+  /** The agent id it was started under, and what was started, if the engine kept that. */
+  readonly agentId?: string;
+  readonly info?: TaskInfo;
   readonly ipAddress?: string;
   readonly exit?: TaskExit;
+}
+
+/** What a task uses right now. */
+export interface TaskUsage {
+  /** CPU time since its start, seconds. */
+  readonly cpuSeconds: number;
+  readonly memoryBytes: number;
+  /** Absent: no limit. */
+  readonly memoryLimitBytes?: number;
 }
 
 /** A failure of prepare or start, in words for the user. */
@@ -88,6 +100,8 @@ export interface TaskDriver {
   ): Promise<{ readonly exitCode: number; readonly output: string }>;
   /** Copies the task's output to `stdout` and `stderr` in its sandbox, from where it had got to, until the task ends. */
   followLogs(taskId: string, sandbox: string, signal: AbortSignal): Promise<void>;
+  /** Rejects with NotFoundError when it is not running. */
+  usage(taskId: string): Promise<TaskUsage>;
   /** What the engine really has, by our labels, of this agent only. The agent starts here after a restart. */
   recover(): Promise<readonly RecoveredTask[]>;
 }

@@ -1,0 +1,67 @@
+import { TimeoutError, UnavailableError, messageOf } from '../../core/errors';
+
+/** An answer of the engine that says no. Never leaves this folder. */
+export class EngineRefusal extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = 'EngineRefusal';
+  }
+}
+
+const CONNECTION_CODES = new Set([
+  'ECONNREFUSED',
+  'ENOENT',
+  'ECONNRESET',
+  'EPIPE',
+  'EACCES',
+  'ENOTFOUND',
+  'EHOSTUNREACH',
+  'ETIMEDOUT',
+  'ENOTSOCK',
+]);
+/** Refusals (500) that speak of the engine's own trouble, not of the request. */
+const ENGINE_TROUBLE =
+  /transport is closing|shutting down|context deadline exceeded|containerd\.sock|c\.sock|grpc|rpc error: code = Unavailable/i;
+
+/** Turns whatever dockerode threw into EngineRefusal or UnavailableError. */
+export function engineError(error: unknown): Error {
+  if (error instanceof EngineRefusal || error instanceof UnavailableError || error instanceof TimeoutError)
+    return error;
+  const status = numberAt(error, 'statusCode');
+  if (status !== undefined) {
+    const text = refusalText(error);
+    const trouble = status === 503 || (status >= 500 && ENGINE_TROUBLE.test(text));
+    return trouble
+      ? new UnavailableError('Docker', { cause: error, detail: text })
+      : new EngineRefusal(status, text, { cause: error });
+  }
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (CONNECTION_CODES.has(code) || /socket hang up|aborted/i.test(messageOf(error)))
+    return new UnavailableError('Docker', { cause: error, detail: messageOf(error) });
+  return error instanceof Error ? error : new Error(messageOf(error));
+}
+
+export function hasStatus(error: unknown, ...statuses: readonly number[]): boolean {
+  return error instanceof EngineRefusal && statuses.includes(error.status);
+}
+
+/** The engine's own words, without dockerode's frame `(HTTP code 500) server error - … `. */
+function refusalText(error: unknown): string {
+  if (error instanceof Error && 'json' in error) {
+    const json = error.json;
+    if (typeof json === 'object' && json !== null && 'message' in json) return String(json.message);
+  }
+  return messageOf(error)
+    .replace(/^\(HTTP code \d+\) [^-]*- /, '')
+    .trim();
+}
+
+function numberAt(error: unknown, key: string): number | undefined {
+  if (typeof error !== 'object' || error === null || !(key in error)) return undefined;
+  const value: unknown = Reflect.get(error, key);
+  return typeof value === 'number' ? value : undefined;
+}

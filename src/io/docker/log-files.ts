@@ -1,0 +1,95 @@
+import { open, readFile, rename, writeFile, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LIMITS } from '../../core/limits';
+import { advanced, logPositionSchema, START, type LogPosition } from './log-position';
+
+type Stream = 'stdout' | 'stderr';
+
+const POSITION_FILE = '.log-position';
+
+/**
+ * `stdout` and `stderr` of a sandbox, and how far Docker's log has been copied into them. What was written after the position was
+ * last saved is cut off at open() and copied again: no gap and no repeat after a crash. A file that reaches
+ * LIMITS.sandboxLogBytes becomes `stdout.1` and a new one begins.
+ */
+export class LogFiles {
+  private constructor(
+    private readonly sandbox: string,
+    private readonly handles: Record<Stream, FileHandle>,
+    private current: LogPosition,
+  ) {}
+
+  static async open(sandbox: string): Promise<LogFiles> {
+    const position = await readPosition(sandbox);
+    const stdout = await openAt(join(sandbox, 'stdout'), position.stdout.bytes);
+    try {
+      return new LogFiles(
+        sandbox,
+        { stdout, stderr: await openAt(join(sandbox, 'stderr'), position.stderr.bytes) },
+        position,
+      );
+    } catch (error) {
+      await stdout.close();
+      throw error;
+    }
+  }
+
+  get position(): LogPosition {
+    return this.current;
+  }
+
+  /** Appends messages of one stream in one write. */
+  async append(
+    stream: Stream,
+    messages: readonly { readonly timestamp: string; readonly data: Buffer }[],
+  ): Promise<void> {
+    if (messages.length === 0) return;
+    const data = Buffer.concat(messages.map((message) => message.data));
+    await this.handles[stream].write(data, 0, data.length, this.current[stream].bytes);
+    let next = this.current[stream];
+    for (const { timestamp, data: one } of messages) next = advanced(next, timestamp, one.length);
+    this.current = { ...this.current, [stream]: next };
+    if (next.bytes >= LIMITS.sandboxLogBytes) await this.rotate(stream);
+  }
+
+  /** Makes the position durable against a crash of the agent (not of the machine). */
+  async save(): Promise<void> {
+    const path = join(this.sandbox, POSITION_FILE);
+    await writeFile(`${path}.new`, JSON.stringify(this.current));
+    await rename(`${path}.new`, path);
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.save();
+    } finally {
+      await Promise.all([this.handles.stdout.close(), this.handles.stderr.close()]);
+    }
+  }
+
+  private async rotate(stream: Stream): Promise<void> {
+    const path = join(this.sandbox, stream);
+    await this.handles[stream].close();
+    await rename(path, `${path}.1`);
+    this.handles[stream] = await openAt(path, 0);
+    this.current = { ...this.current, [stream]: { ...this.current[stream], bytes: 0 } };
+    await this.save();
+  }
+}
+
+async function readPosition(sandbox: string): Promise<LogPosition> {
+  try {
+    return logPositionSchema.parse(JSON.parse(await readFile(join(sandbox, POSITION_FILE), 'utf8')));
+  } catch {
+    // Absent or garbage: copy from the beginning.
+    return START;
+  }
+}
+
+/** A crash between the two steps of a rotation leaves a file shorter than its position: then writing goes on at its end. */
+async function openAt(path: string, bytes: number): Promise<FileHandle> {
+  const handle = await open(path, 'a').then((created) => created.close().then(() => open(path, 'r+')));
+  const { size } = await handle.stat();
+  if (size > bytes) await handle.truncate(bytes);
+  return handle;
+}
