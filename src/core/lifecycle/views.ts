@@ -80,8 +80,8 @@ export function instancesOf(records: Records, appId: string): InstanceView[] {
     .map((instance) => viewOf(byId, instance))
     .sort(
       (a, b) =>
-        a.instance.record.metadata.creationTimestamp.localeCompare(b.instance.record.metadata.creationTimestamp) ||
-        a.id.localeCompare(b.id),
+        compareText(a.instance.record.metadata.creationTimestamp, b.instance.record.metadata.creationTimestamp) ||
+        compareText(a.id, b.id),
     );
 }
 
@@ -90,6 +90,11 @@ function viewOf(byId: Index<Task>, instance: Stored<Instance>): InstanceView {
   const task = byId.get(taskIdOf(id, instance.record.spec.incarnation))[0];
   const condition = conditionOf(task?.record);
   return task === undefined ? { id, instance, condition } : { id, instance, task, condition };
+}
+
+/** By code unit: the same order on every machine, and much faster than a locale's. */
+export function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 export interface AppCounts {
