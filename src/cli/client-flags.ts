@@ -1,4 +1,5 @@
 import { optional, toggle, withDefault, type FlagTable } from './flag';
+import { resources } from './resource-values';
 import { count, duration, existingFile, port, text } from './values';
 
 const connection = {
@@ -41,18 +42,18 @@ export const LOGS_FLAGS = {
 
 export const UP_FLAGS = {
   ...stateDir,
-  marathonPort: withDefault({ group: 'Ports', value: 'PORT', about: 'Marathon API' }, port, '8080'),
-  mesosPort: withDefault({ group: 'Ports', value: 'PORT', about: 'Mesos API' }, port, '5050'),
-  kubePort: withDefault({ group: 'Ports', value: 'PORT', about: 'Kubernetes API' }, port, '8443'),
-  agentPort: withDefault({ group: 'Ports', value: 'PORT', about: 'the agent' }, port, '5051'),
-  etcdPort: withDefault({ group: 'Ports', value: 'PORT', about: 'etcd; when taken, a free one is used' }, port, '2379'),
+  marathonPort: optional({ group: 'Ports', value: 'PORT', about: 'Marathon API [8080]' }, realPort),
+  mesosPort: optional({ group: 'Ports', value: 'PORT', about: 'Mesos API [5050]' }, realPort),
+  kubePort: optional({ group: 'Ports', value: 'PORT', about: 'Kubernetes API [8443]' }, realPort),
+  agentPort: optional({ group: 'Ports', value: 'PORT', about: 'the agent [5051]' }, realPort),
+  etcdPort: optional({ group: 'Ports', value: 'PORT', about: 'etcd [2379; when that is taken, a free one]' }, realPort),
   dockerSocket: optional(
     { group: 'Docker', value: 'PATH', about: "Docker's socket [DOCKER_HOST, or /var/run/docker.sock]" },
     text,
   ),
   resources: optional(
     { group: 'Docker', value: 'TEXT', about: 'what the agent offers, e.g. cpus:4;mem:8192;ports:[31000-32000]' },
-    text,
+    checkedResources,
   ),
   sample: withDefault(
     { group: 'Sample app', value: 'true|false', about: 'deploy deploy/examples/hello.json and wait until it answers' },
@@ -71,11 +72,24 @@ export const DOWN_FLAGS = {
   wipe: toggle({ group: 'Files', about: 'remove the data too' }),
 } as const satisfies FlagTable;
 
+/** 0 would be another port after every start. */
+function realPort(value: string): number {
+  const number = port(value);
+  if (number === 0) throw new Error('must be a port from 1 to 65535');
+  return number;
+}
+
 function httpUrl(value: string): string {
   const url = URL.canParse(value) ? new URL(value) : undefined;
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:'))
     throw new Error('must be a URL such as http://127.0.0.1:8080');
   return url.href.replace(/\/+$/, '');
+}
+
+/** Handed on to the agent as it is; checked here so that the mistake is seen before anything starts. */
+function checkedResources(value: string): string {
+  resources(value);
+  return value;
 }
 
 function trueOrFalse(value: string): boolean {
