@@ -119,17 +119,11 @@ export class PlacementIndex {
   private meetsCounted(constraint: Constraint, value: string): boolean {
     const counts = this.byField.get(constraint.field);
     if (counts === undefined) return true;
-    switch (constraint.operator) {
-      case 'UNIQUE':
-        return counts.of(value) === 0;
-      case 'MAX_PER':
-        return counts.of(value) < constraint.limit;
-      case 'CLUSTER':
-        if (constraint.value !== undefined) return value === constraint.value;
-        return counts.groups === 0 || counts.first() === value;
-      default:
-        return mayJoinGroup(counts, value, constraint.limit);
-    }
+    if (constraint.operator === 'UNIQUE') return counts.of(value) === 0;
+    if (constraint.operator === 'MAX_PER') return counts.of(value) < constraint.limit;
+    if (constraint.operator === 'GROUP_BY') return mayJoinGroup(counts, value, constraint.limit);
+    if (constraint.value !== undefined) return value === constraint.value;
+    return counts.groups === 0 || counts.first() === value;
   }
 
   /** The value of `field` that the instances have, if there are any (CLUSTER: they all share one). */

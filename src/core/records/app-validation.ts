@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { Violation } from '../errors';
-import { appSpecSchema, type AppSpec, type AppSpecInput } from './app';
+import { appSpecSchema, type AppSpec } from './app';
 import { withDefaults } from './app-defaults';
 import { ruleViolations } from './app-rules';
 import { assignServicePorts, type ServicePortRange } from './service-ports';
@@ -22,11 +22,11 @@ export function isRefused(result: { readonly spec: AppSpec } | readonly Violatio
 }
 
 /**
- * Makes a complete, valid definition of what a user sent: parsed, every default filled in, service ports assigned; or all the
+ * Makes a complete, valid definition of what a user sent (AppSpecInput, or anything): parsed, every default filled in, service ports assigned; or all the
  * reasons why not, in Marathon's words and path syntax. Sending a completed definition again gives the same definition.
  */
 export function completeApp(
-  input: AppSpecInput | unknown,
+  input: unknown,
   context: AppContext,
 ): { readonly spec: AppSpec } | readonly Violation[] {
   const parsed = appSpecSchema.safeParse(input);
