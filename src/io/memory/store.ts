@@ -21,11 +21,16 @@ export interface StoreFaults {
   deliver?(batch: ChangeBatch): Promise<void> | void;
 }
 
+/** A new object for each call of failWatches(): a watch fails when it is no longer the one it started with. */
+interface WatchFailure {
+  readonly error: Error;
+}
+
 /** The store in memory: same contract as etcd, same revisions, nothing durable. Deterministic: promises, no timers. */
 export class MemoryStore implements Store {
   private readonly timeline = new Timeline();
   private readonly wakers = new Set<() => void>();
-  private watchFailure: { readonly error: Error; readonly epoch: number } | undefined;
+  private watchFailure: WatchFailure | undefined;
 
   constructor(
     private readonly faults: StoreFaults = {},
@@ -86,7 +91,7 @@ export class MemoryStore implements Store {
     onStart?.();
     let revision = afterRevision;
     while (!signal.aborted) {
-      if (this.watchFailure !== undefined && this.watchFailure !== known) throw this.watchFailure.error;
+      if (this.watchFailure !== known) throw this.watchFailure?.error;
       const batch = this.timeline.next(revision);
       if (batch === undefined) {
         await this.wake(signal);
@@ -94,8 +99,9 @@ export class MemoryStore implements Store {
       }
       revision = batch.revision;
       const changes = batch.changes.filter((change) => keyOf(change).startsWith(prefix));
-      await this.faults.deliver?.({ revision, changes });
-      if (!signal.aborted) yield { revision, changes };
+      const delivery = this.faults.deliver?.({ revision, changes });
+      if (delivery !== undefined) await Promise.race([delivery, this.ended(signal, known)]);
+      if (!signal.aborted && this.watchFailure === known) yield { revision, changes };
     }
   }
 
@@ -117,7 +123,7 @@ export class MemoryStore implements Store {
 
   /** Ends every open watch with this error. */
   failWatches(error: Error): void {
-    this.watchFailure = { error, epoch: (this.watchFailure?.epoch ?? 0) + 1 };
+    this.watchFailure = { error };
     this.wakeAll();
   }
 
@@ -148,6 +154,10 @@ export class MemoryStore implements Store {
         },
       ];
     return write.kind === 'delete' && before !== undefined ? [{ kind: 'delete', key, revision }] : [];
+  }
+
+  private async ended(signal: AbortSignal, known: WatchFailure | undefined): Promise<void> {
+    while (!signal.aborted && this.watchFailure === known) await this.wake(signal);
   }
 
   private wake(signal: AbortSignal): Promise<void> {

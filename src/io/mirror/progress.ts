@@ -1,0 +1,34 @@
+import { sleep, type Clock } from '../../core/ports/clock';
+
+interface Waiter {
+  readonly revision: number;
+  readonly wake: () => void;
+}
+
+/** Lets callers wait until the mirror has reached a revision. */
+export class Progress {
+  private readonly waiters = new Set<Waiter>();
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly revision: () => number,
+  ) {}
+
+  /** True when `revision` was reached within `timeoutMs`. */
+  async reached(revision: number, timeoutMs: number): Promise<boolean> {
+    if (this.revision() >= revision) return true;
+    const heard = new AbortController();
+    const waiter: Waiter = { revision, wake: () => heard.abort() };
+    this.waiters.add(waiter);
+    await sleep(this.clock, timeoutMs, heard.signal);
+    this.waiters.delete(waiter);
+    return this.revision() >= revision;
+  }
+
+  /** The mirror has moved on. */
+  moved(): void {
+    if (this.waiters.size === 0) return;
+    const revision = this.revision();
+    for (const waiter of [...this.waiters]) if (waiter.revision <= revision) waiter.wake();
+  }
+}
