@@ -132,4 +132,32 @@ export const LIMITS = {
   usageParallel: 4,
   /** Bytes of one answer of /files/read (Mesos: 16 pages). */
   fileReadBytes: 64 * 1024,
+  /** Attempts of one read-modify-write of an app that keeps losing races against other writers. */
+  updateAttempts: 5,
+  /** Keys a controller works on at once: enough to fill group commits, few enough to bound memory. */
+  controllerWorkers: 32,
+  /** Milliseconds for which kills nobody asked for add up against unaskedKillsBrake. */
+  unaskedKillsWindowMs: 60_000,
+  /** Milliseconds between two status writes of one app or rollout; the first of a series goes at once. */
+  statusWriteMs: 250,
+  /** Milliseconds between passes that look at everything: a safety net only, changes are acted upon at once. */
+  resyncMs: 60_000,
+  /** Milliseconds from launch to running before a task is killed and started elsewhere (Marathon: --task_launch_timeout). */
+  taskLaunchTimeoutMs: 300_000,
+  /** Seconds for which offers of no use are declined (Marathon: --decline_offer_duration). */
+  declineSeconds: 120,
+  /** Offers looked at in one pass of the matcher, so that the event loop is not held for long. */
+  offersPerPass: 2_000,
+  /** Offers held unanswered; the rest is declined at once. */
+  pendingOffers: 100_000,
+  /** Tasks in one ACCEPT: the master writes them in one commit. */
+  launchesPerAccept: 100,
+  /** Refusals explained in one pass of the matcher, offers times waiting apps. */
+  explanationsPerPass: 20_000,
+  /** Agents per waiting app whose last refusal is remembered. */
+  refusedAgentsPerApp: 10_000,
+  /** Milliseconds between two REVIVE calls after the first of a series. */
+  reviveMs: 10,
+  /** Milliseconds between two looks for expired events. */
+  eventJanitorMs: 30_000,
 } as const;
