@@ -1,4 +1,5 @@
-import { open, readFile, rename, writeFile, type FileHandle } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LIMITS } from '../../core/limits';
 import { advanced, logPositionSchema, START, type LogPosition } from './log-position';
@@ -55,7 +56,12 @@ export class LogFiles {
   /** Makes the position durable against a crash of the agent (not of the machine). */
   async save(): Promise<void> {
     const path = join(this.sandbox, POSITION_FILE);
-    await writeFile(`${path}.new`, JSON.stringify(this.current));
+    const handle = await open(`${path}.new`, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600);
+    try {
+      await handle.writeFile(JSON.stringify(this.current));
+    } finally {
+      await handle.close();
+    }
     await rename(`${path}.new`, path);
   }
 
@@ -86,10 +92,34 @@ async function readPosition(sandbox: string): Promise<LogPosition> {
   }
 }
 
-/** A crash between the two steps of a rotation leaves a file shorter than its position: then writing goes on at its end. */
+/**
+ * Opens for writing and cuts off what is behind `bytes`. A crash between the two steps of a rotation leaves a file shorter than
+ * its position: then writing goes on there. The task can write to its sandbox: a link or a device in the file's place would lead
+ * the agent, which is root, elsewhere, so it is replaced.
+ */
 async function openAt(path: string, bytes: number): Promise<FileHandle> {
-  const handle = await open(path, 'a').then((created) => created.close().then(() => open(path, 'r+')));
+  const handle = (await openPlain(path)) ?? (await replaced(path));
   const { size } = await handle.stat();
   if (size > bytes) await handle.truncate(bytes);
   return handle;
+}
+
+const { O_RDWR, O_CREAT, O_EXCL, O_TRUNC, O_NOFOLLOW, O_NONBLOCK } = constants;
+
+async function openPlain(path: string): Promise<FileHandle | undefined> {
+  try {
+    const handle = await open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o644);
+    if ((await handle.stat()).isFile()) return handle;
+    await handle.close();
+    return undefined;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'ELOOP' || code === 'EISDIR' || code === 'ENXIO') return undefined;
+    throw error;
+  }
+}
+
+async function replaced(path: string): Promise<FileHandle> {
+  await rm(path, { recursive: true, force: true });
+  return open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644);
 }

@@ -1,0 +1,109 @@
+import { messageOf } from '../core/errors';
+import { LIMITS } from '../core/limits';
+import type { AgentCall, AgentEvent, AgentLink, AgentSession } from '../core/ports/agent-link';
+import { sleep, type Clock, type Timer } from '../core/ports/clock';
+import type { Logger } from '../core/ports/logger';
+import type { Random } from '../core/ports/random';
+
+export type SubscribeCall = Extract<AgentCall, { type: 'SUBSCRIBE' }>;
+export type SessionEvent = Exclude<AgentEvent, { type: 'PING' }>;
+
+export interface SessionListener {
+  /** What to say when (re-)registering, asked anew each time. */
+  subscribe(): SubscribeCall;
+  /** '' before the first registration. */
+  agentId(): string;
+  event(event: SessionEvent): void;
+  closed(reason: string): void;
+}
+
+/** Ping time-out until the master has named its own. */
+const FIRST_PING_TIMEOUT_MS = 15_000;
+
+/**
+ * Keeps a session with the leading master: connects, answers pings, connects again when the stream ends or no ping comes. Between
+ * attempts it waits a random time below a bound that doubles (Mesos: registration_backoff_factor), so that the agents of a large
+ * cluster do not all come at once.
+ */
+export class MasterSession {
+  /** Resolves when the stream is open: events may come, and be answered, a little earlier. */
+  private session: Promise<AgentSession> | undefined;
+  private pingTimeoutMs = FIRST_PING_TIMEOUT_MS;
+  private watchdog: Timer | undefined;
+  private boundMs: number = LIMITS.retryFirstMs;
+
+  constructor(
+    private readonly link: AgentLink,
+    private readonly listener: SessionListener,
+    private readonly clock: Clock,
+    private readonly random: Random,
+    private readonly log: Logger,
+  ) {}
+
+  /** Until `signal` aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const reason = await this.once(signal);
+      if (signal.aborted) return;
+      this.log.warn('no session with a master', { reason });
+      this.listener.closed(reason);
+      await sleep(this.clock, this.random.next() * this.boundMs, signal);
+      this.boundMs = Math.min(this.boundMs * 2, LIMITS.retryLastMs);
+    }
+  }
+
+  /** Rejects when there is no session or the master does not take the call. */
+  async send(call: Exclude<AgentCall, { type: 'SUBSCRIBE' }>): Promise<void> {
+    if (this.session === undefined) throw new Error('there is no session with a master');
+    await (await this.session).send(call);
+  }
+
+  /** One session from connect to its end; answers with why it ended. */
+  private async once(signal: AbortSignal): Promise<string> {
+    let finish: (reason: string) => void = () => undefined;
+    const ended = new Promise<string>((resolve) => (finish = resolve));
+    const stop = () => finish('the agent stops');
+    signal.addEventListener('abort', stop, { once: true });
+    this.watch(finish);
+    // connect() runs a moment later, so that `session` is there for whatever its first events make us send.
+    const opening = Promise.resolve().then(() =>
+      this.link.connect(this.listener.subscribe(), (event) => this.hear(event, finish), finish),
+    );
+    this.session = opening;
+    try {
+      const reason = await Promise.race([opening.then(() => ended), ended]);
+      opening.then(
+        (session) => session.close(),
+        () => undefined,
+      );
+      return reason;
+    } catch (error) {
+      return messageOf(error);
+    } finally {
+      this.session = undefined;
+      this.watchdog?.cancel();
+      signal.removeEventListener('abort', stop);
+    }
+  }
+
+  private hear(event: AgentEvent, finish: (reason: string) => void): void {
+    if (event.type === 'SUBSCRIBED') {
+      this.pingTimeoutMs = event.subscribed.pingTimeoutMs;
+      this.boundMs = LIMITS.retryFirstMs;
+    }
+    this.watch(finish);
+    if (event.type === 'PING') this.pong();
+    else this.listener.event(event);
+  }
+
+  private pong(): void {
+    this.send({ type: 'PONG', agentId: this.listener.agentId() }).catch((error: unknown) =>
+      this.log.debug('pong not taken', { error: messageOf(error) }),
+    );
+  }
+
+  private watch(finish: (reason: string) => void): void {
+    this.watchdog?.cancel();
+    this.watchdog = this.clock.after(this.pingTimeoutMs, () => finish(`no ping for ${this.pingTimeoutMs} ms`));
+  }
+}

@@ -1,0 +1,72 @@
+import { chmod, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { BadRequestError } from '../../core/errors';
+import type { Sandboxes } from '../../core/ports/sandboxes';
+
+/** A task may put a link where its output goes; it must not lead the agent out of the sandbox. */
+const APPEND_NO_LINKS = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW;
+
+/** Sandboxes below one folder. */
+export class SandboxFolder implements Sandboxes {
+  private readonly root: string;
+
+  constructor(root: string) {
+    this.root = resolve(root);
+  }
+
+  async create(frameworkId: string, taskId: string): Promise<string> {
+    const path = this.pathOf(frameworkId, taskId);
+    // Nobody else on the node gets through the parents; the task itself sees its sandbox as a mount and may run as any user.
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    for (const file of ['stdout', 'stderr']) await (await open(join(path, file), APPEND_NO_LINKS, 0o644)).close();
+    await chmod(path, 0o1777);
+    return path;
+  }
+
+  pathOf(frameworkId: string, taskId: string): string {
+    return join(this.root, segment(frameworkId), segment(taskId));
+  }
+
+  async list(): Promise<{ path: string; modifiedMs: number }[]> {
+    const found: { path: string; modifiedMs: number }[] = [];
+    for (const framework of await folders(this.root))
+      for (const task of await folders(join(this.root, framework))) {
+        const path = join(this.root, framework, task);
+        found.push({ path, modifiedMs: await modified(path) });
+      }
+    return found;
+  }
+
+  async remove(path: string): Promise<void> {
+    if (dirname(dirname(resolve(path))) !== this.root) throw new BadRequestError(`${path} is not a sandbox`);
+    await rm(path, { recursive: true, force: true });
+  }
+}
+
+/** Ids with characters that a path cannot have are hashed; `.` and `..` too. */
+function segment(id: string): string {
+  return /^[a-zA-Z0-9_-][a-zA-Z0-9_.:@-]{0,250}$/.test(id) ? id : createHash('sha256').update(id).digest('hex');
+}
+
+async function folders(path: string): Promise<string[]> {
+  try {
+    const entries = await readdir(path, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  } catch {
+    return [];
+  }
+}
+
+async function modified(path: string): Promise<number> {
+  const times = await Promise.all(
+    [path, join(path, 'stdout'), join(path, 'stderr')].map((at) =>
+      stat(at).then(
+        ({ mtimeMs }) => mtimeMs,
+        () => 0,
+      ),
+    ),
+  );
+  return Math.max(...times);
+}
