@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isTimeout, rootCause, textOf } from './error-text';
 
 /** Milliseconds until a question to the cluster is given up. */
 const ANSWER_MS = 15_000;
@@ -95,11 +96,7 @@ function messageIn(text: string): string | undefined {
   }
 }
 
-/** undici hides why a connection failed one or two causes deep. */
 function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.name === 'TimeoutError') return `nothing heard within ${ANSWER_MS / 1000} s`;
-  const { cause } = error;
-  if (cause instanceof AggregateError) return reasonOf(cause.errors[0]);
-  return cause instanceof Error ? reasonOf(cause) : error.message;
+  const cause = rootCause(error);
+  return isTimeout(cause) ? `nothing heard within ${ANSWER_MS / 1000} s` : textOf(cause);
 }

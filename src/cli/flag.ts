@@ -1,3 +1,4 @@
+import { textOf } from './error-text';
 import { UsageError } from './usage-error';
 
 /** One flag as data: what help says, how its text becomes a value, what it is when nobody sets it. */
@@ -90,7 +91,7 @@ function parseNamed(source: string, flag: Flag<unknown>, text: string): unknown 
   try {
     return flag.parse(text);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = textOf(error);
     throw new UsageError(`${source}: "${oneLine(text)}" ${why}`, { cause: error });
   }
 }

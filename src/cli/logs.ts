@@ -1,3 +1,4 @@
+import { textOf } from './error-text';
 import { setTimeout as pause } from 'node:timers/promises';
 import {
   appAnswerSchema,
@@ -87,7 +88,7 @@ class LogPrinter {
     const mark = marked ? `${shortId(task.id)} | ` : '';
     const done: Promise<void> = this.print(task, agents, tail, mark)
       .catch((error: unknown) => {
-        const why = error instanceof Error ? error.message : String(error);
+        const why = textOf(error);
         if (!this.signal.aborted) this.terminal.err(`${task.id}: ${why}\n`);
       })
       .finally(() => this.open.delete(done));

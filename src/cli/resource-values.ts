@@ -1,3 +1,4 @@
+import { textOf } from './error-text';
 import type { Attribute, Resource } from '../core/records/mesos';
 import { parseAttributes, parseResources } from '../core/records/resources';
 
@@ -18,7 +19,7 @@ function explained<T>(parse: () => readonly T[], must: string): readonly T[] {
     if (parsed.length === 0) throw new Error('it names nothing');
     return parsed;
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = textOf(error);
     throw new Error(`${must} (${why})`, { cause: error });
   }
 }

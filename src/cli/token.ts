@@ -1,3 +1,4 @@
+import { textOf } from './error-text';
 import { readFileSync } from 'node:fs';
 import { UsageError } from './usage-error';
 
@@ -23,7 +24,7 @@ function contents(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = textOf(error);
     throw new UsageError(`--token-file ${path}: cannot be read (${why})`, { cause: error });
   }
 }

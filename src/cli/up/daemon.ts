@@ -1,3 +1,4 @@
+import { codeOf, textOf } from '../error-text';
 import { spawn } from 'node:child_process';
 import {
   closeSync,
@@ -18,11 +19,10 @@ import { StepFailure } from './failure';
 
 /** Bytes above which a log is put aside (one generation is kept) when its process is started again. */
 const LOG_BYTES = 10 * 1024 * 1024;
-/** Milliseconds a process gets between SIGTERM and SIGKILL, and after SIGKILL. */
-const TERM_MS = 20_000;
-const KILL_MS = 5_000;
+/** Milliseconds a process gets between SIGTERM and SIGKILL, and after SIGKILL. dockerd takes up to 15 s. */
+const PATIENCE = { termMs: 20_000, killMs: 5_000 };
 
-const pidFileSchema = z.object({ pid: z.number().int().positive(), startTicks: z.string(), command: z.string() });
+const pidFileSchema = z.object({ pid: z.number().int().positive(), started: z.string(), command: z.string() });
 
 /**
  * A background process with a pid file and a log. The pid file names pid and start time, so that a pid which meanwhile
@@ -35,6 +35,7 @@ export class Daemon {
   constructor(
     readonly name: string,
     folder: string,
+    private readonly patience = PATIENCE,
   ) {
     this.logFile = join(folder, 'logs', `${name}.log`);
     this.pidFile = join(folder, 'run', `${name}.json`);
@@ -45,7 +46,7 @@ export class Daemon {
     const noted = this.readPidFile();
     if (noted === undefined) return undefined;
     const facts = processFacts(noted.pid);
-    return facts?.startTicks === noted.startTicks ? facts : undefined;
+    return facts?.started === noted.started ? facts : undefined;
   }
 
   /** Starts it in a session of its own, output appended to the log. Throws StepFailure if it cannot be started at all. */
@@ -60,7 +61,7 @@ export class Daemon {
       if (facts === undefined) throw new Error('it ended at once');
       writeWhole(this.pidFile, JSON.stringify({ ...facts, command: [command, ...args].join(' ') }));
     } catch (error) {
-      throw new StepFailure(this.name, error instanceof Error ? error.message : String(error), {
+      throw new StepFailure(this.name, textOf(error), {
         logFile: this.logFile,
         cause: error,
       });
@@ -87,7 +88,10 @@ export class Daemon {
       rmSync(this.pidFile, { force: true });
       return false;
     }
-    if (!(await this.signal(found, 'SIGTERM', TERM_MS)) && !(await this.signal(found, 'SIGKILL', KILL_MS)))
+    if (
+      !(await this.signal(found, 'SIGTERM', this.patience.termMs)) &&
+      !(await this.signal(found, 'SIGKILL', this.patience.killMs))
+    )
       throw new StepFailure(this.name, `process ${found.pid} does not end`, { logFile: this.logFile });
     rmSync(this.pidFile, { force: true });
     return true;
@@ -97,9 +101,9 @@ export class Daemon {
     try {
       process.kill(found.pid, signal);
     } catch (error) {
-      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      const code = codeOf(error);
       if (code !== 'ESRCH')
-        throw new StepFailure(this.name, `process ${found.pid} cannot be stopped (${String(code)})`, {
+        throw new StepFailure(this.name, `process ${found.pid} cannot be stopped (${code ?? textOf(error)})`, {
           advice: 'stop it as the user who started it, or as root',
           cause: error,
         });

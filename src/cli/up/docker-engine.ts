@@ -1,3 +1,4 @@
+import { isTimeout, textOf } from '../error-text';
 import { request, type IncomingMessage } from 'node:http';
 import { z } from 'zod';
 
@@ -25,7 +26,7 @@ export class DockerEngine {
       const info = infoSchema.parse(JSON.parse(await this.call('GET', '/info', { timeoutMs: 5_000 })));
       return { version: info.ServerVersion, liveRestore: info.LiveRestoreEnabled };
     } catch (error) {
-      return { unreachable: error instanceof Error ? error.message : String(error) };
+      return { unreachable: textOf(error) };
     }
   }
 
@@ -95,7 +96,7 @@ export class DockerEngine {
     return new Promise((resolve, reject) => {
       const sent = request(
         { socketPath: this.socketPath, path, method, headers, signal: AbortSignal.timeout(timeoutMs) },
-        (answer) => void textOf(answer).then((text) => settle(answer.statusCode ?? 0, text), reject),
+        (answer) => void bodyOf(answer).then((text) => settle(answer.statusCode ?? 0, text), reject),
       );
       const settle = (status: number, text: string) =>
         status < 400 ? resolve(text) : reject(new EngineError(status, messageIn(text)));
@@ -116,14 +117,14 @@ export class EngineError extends Error {
   }
 }
 
-async function textOf(answer: IncomingMessage): Promise<string> {
+async function bodyOf(answer: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of answer) chunks.push(Buffer.from(chunk as Uint8Array));
   return Buffer.concat(chunks).toString('utf8');
 }
 
 function explained(error: Error & { code?: string }, timeoutMs: number): Error {
-  if (error.name === 'TimeoutError' || error.name === 'AbortError' || error.code === 'ABORT_ERR')
+  if (isTimeout(error) || error.code === 'ABORT_ERR')
     return new Error(`no answer within ${timeoutMs / 1000} s`, { cause: error });
   if (error.code === 'EACCES') return new Error('permission denied', { cause: error });
   return error;

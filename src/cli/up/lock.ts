@@ -1,3 +1,4 @@
+import { codeOf } from '../error-text';
 import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import type { ClusterFolder } from './cluster-state';
 import { StepFailure } from './failure';
@@ -16,7 +17,7 @@ export async function withLock<T>(folder: ClusterFolder, work: () => Promise<T>)
 
 function takeLock(path: string): void {
   const self = processFacts(process.pid);
-  const content = JSON.stringify({ pid: process.pid, startTicks: self?.startTicks });
+  const content = JSON.stringify({ pid: process.pid, started: self?.started });
   if (tryCreate(path, content)) return;
   const holder = liveHolder(path);
   if (holder !== undefined)
@@ -35,7 +36,7 @@ function tryCreate(path: string, content: string): boolean {
     closeSync(file);
     return true;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    if (codeOf(error) === 'EEXIST') return false;
     throw error;
   }
 }
@@ -43,10 +44,9 @@ function tryCreate(path: string, content: string): boolean {
 function liveHolder(path: string): number | undefined {
   try {
     const holder: unknown = JSON.parse(readFileSync(path, 'utf8'));
-    if (typeof holder !== 'object' || holder === null || !('pid' in holder) || !('startTicks' in holder))
-      return undefined;
+    if (typeof holder !== 'object' || holder === null || !('pid' in holder) || !('started' in holder)) return undefined;
     const facts = processFacts(Number(holder.pid));
-    return facts?.startTicks === holder.startTicks ? facts?.pid : undefined;
+    return facts?.started === holder.started ? facts?.pid : undefined;
   } catch {
     return undefined;
   }

@@ -4,8 +4,8 @@ import { createServer } from 'node:net';
 /** What /proc tells about one live process. */
 export interface ProcessFacts {
   readonly pid: number;
-  /** Clock ticks between boot and its start: with the pid it names a process for good. */
-  readonly startTicks: string;
+  /** Boot id and clock ticks from boot to its start: with the pid they name a process for good. */
+  readonly started: string;
   readonly command: string;
 }
 
@@ -15,10 +15,11 @@ export function processFacts(pid: number): ProcessFacts | undefined {
   // The name is in parentheses and may itself hold parentheses and spaces; the fields after the last one are plain.
   const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
   const state = fields?.[0];
-  const startTicks = fields?.[19];
-  if (state === undefined || startTicks === undefined || state === 'Z' || state === 'X') return undefined;
+  const ticks = fields?.[19];
+  if (state === undefined || ticks === undefined || state === 'Z' || state === 'X') return undefined;
   const command = (readText(`/proc/${pid}/cmdline`) ?? '').replaceAll('\0', ' ').trim();
-  return { pid, startTicks, command };
+  const boot = (readText('/proc/sys/kernel/random/boot_id') ?? '').trim();
+  return { pid, started: `${boot}:${ticks}`, command };
 }
 
 /** The process that listens on a TCP port of this network namespace, as far as /proc lets us see. */

@@ -1,3 +1,4 @@
+import { textOf } from '../error-text';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -69,7 +70,7 @@ async function askInstance(task: MarathonTask): Promise<SampleAnswer> {
     if (answer.ok) return { address, answer: text };
     throw new Error(`HTTP ${answer.status}`);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = textOf(error);
     throw new StepFailure('sample app', `instance ${task.id} does not answer on http://${address}/ (${why})`, {
       advice: 'does Docker publish ports on this machine? `iptables -t nat -L DOCKER -n` shows its rules',
       cause: error,
@@ -82,7 +83,7 @@ async function deploy(cluster: ClusterClient): Promise<void> {
   try {
     await cluster.put(APP_PATH, definition);
   } catch (error) {
-    throw new StepFailure('sample app', error instanceof Error ? error.message : String(error), { cause: error });
+    throw new StepFailure('sample app', textOf(error), { cause: error });
   }
 }
 
@@ -138,6 +139,6 @@ async function asked<T>(ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
   } catch (error) {
-    throw new StepFailure('server', error instanceof Error ? error.message : String(error), { cause: error });
+    throw new StepFailure('server', textOf(error), { cause: error });
   }
 }

@@ -1,3 +1,4 @@
+import { textOf } from '../error-text';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -43,7 +44,7 @@ export async function ensureSampleImage(
     return { said: `built ${SAMPLE_IMAGE} on ${base.from}` };
   } catch (error) {
     if (error instanceof StepFailure) throw error;
-    throw new StepFailure('sample image', error instanceof Error ? error.message : String(error), { cause: error });
+    throw new StepFailure('sample image', textOf(error), { cause: error });
   }
 }
 
@@ -71,7 +72,7 @@ async function tryPull(engine: DockerEngine): Promise<string | undefined> {
     await engine.pull('busybox', 'latest', PULL_MS);
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return textOf(error);
   }
 }
 
