@@ -132,8 +132,6 @@ export const LIMITS = {
   usageParallel: 4,
   /** Bytes of one answer of /files/read (Mesos: 16 pages). */
   fileReadBytes: 64 * 1024,
-  /** Attempts of one read-modify-write of an app that keeps losing races against other writers. */
-  updateAttempts: 5,
   /** Keys a controller works on at once: enough to fill group commits, few enough to bound memory. */
   controllerWorkers: 32,
   /** Milliseconds for which kills nobody asked for add up against unaskedKillsBrake. */
@@ -160,4 +158,15 @@ export const LIMITS = {
   reviveMs: 10,
   /** Milliseconds between two looks for expired events. */
   eventJanitorMs: 30_000,
+  /** Group commit: commits and operations in one etcd transaction. More only makes each wait longer. */
+  groupedCommits: 64,
+  groupedWrites: 128,
+  /** Milliseconds between two signs of life asked of an etcd watch, and the silence after which it is given up. */
+  watchProbeMs: 1_500,
+  watchSilenceMs: 4_000,
+  /** Batches of a watch that wait for their reader before the stream is paused. */
+  watchBuffer: 1_000,
+  /** Milliseconds between attempts to connect to an etcd member: first and last. */
+  reconnectFirstMs: 100,
+  reconnectLastMs: 2_000,
 } as const;
