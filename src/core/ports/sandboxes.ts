@@ -25,6 +25,8 @@ export interface Sandboxes {
 
 /** Reading files in sandboxes for people. Paths are absolute; one that leads out of the sandboxes is a NotFoundError. */
 export interface SandboxFiles {
+  /** The sandbox of a task, also of one that the agent has forgotten; undefined: none. */
+  find(taskId: string): Promise<string | undefined>;
   /** Sorted by path. NotFoundError. */
   browse(path: string): Promise<readonly FileEntry[]>;
   /** Size in bytes. BadRequestError for a folder. */

@@ -26,7 +26,7 @@ export class SandboxFolder implements Sandboxes {
   }
 
   pathOf(frameworkId: string, taskId: string): string {
-    return join(this.root, segment(frameworkId), segment(taskId));
+    return join(this.root, sandboxSegment(frameworkId), sandboxSegment(taskId));
   }
 
   async list(): Promise<{ path: string; modifiedMs: number }[]> {
@@ -45,8 +45,8 @@ export class SandboxFolder implements Sandboxes {
   }
 }
 
-/** Ids with characters that a path cannot have are hashed; `.` and `..` too. */
-function segment(id: string): string {
+/** The folder name of an id. Ids with characters that a path cannot have are hashed; `.` and `..` too. */
+export function sandboxSegment(id: string): string {
   return /^[a-zA-Z0-9_-][a-zA-Z0-9_.:@-]{0,250}$/.test(id) ? id : createHash('sha256').update(id).digest('hex');
 }
 

@@ -3,6 +3,7 @@ import { watch, type Stats } from 'node:fs';
 import { join, resolve, sep } from 'node:path';
 import { BadRequestError, NotFoundError } from '../../core/errors';
 import type { FileEntry, SandboxFiles } from '../../core/ports/sandboxes';
+import { sandboxSegment } from './sandbox-folder';
 
 const CHUNK_BYTES = 64 * 1024;
 const TAIL_BYTES = 1024 * 1024;
@@ -15,6 +16,15 @@ export class SandboxReader implements SandboxFiles {
 
   constructor(root: string) {
     this.root = resolve(root);
+  }
+
+  async find(taskId: string): Promise<string | undefined> {
+    const name = sandboxSegment(taskId);
+    for (const framework of await readdir(this.root).catch(() => [])) {
+      const path = join(this.root, framework, name);
+      if ((await stat(path).catch(() => undefined))?.isDirectory() === true) return path;
+    }
+    return undefined;
   }
 
   async browse(path: string): Promise<FileEntry[]> {
