@@ -44,109 +44,146 @@ export interface BagEntry {
 
 const NO_RANGES: FlatRanges = [];
 const NO_ITEMS: readonly string[] = [];
+/** Stands where an index is known to be right and the type cannot say so. */
+const NOTHING: BagEntry = {
+  name: '',
+  type: 'SCALAR',
+  role: undefined,
+  revocable: false,
+  shared: false,
+  template: undefined,
+  amount: 0,
+  ranges: NO_RANGES,
+  items: NO_ITEMS,
+};
 
 /**
  * An amount of resources in compact form. Immutable: every operation gives a new bag (or one of its operands). Never holds an
- * empty entry, so `isEmpty` means what it says.
+ * empty entry, so `isEmpty` means what it says. Bags are short, so entries are found by looking at each.
  */
 export class ResourceBag {
-  static readonly empty = new ResourceBag(new Map());
+  static readonly empty = new ResourceBag([], []);
 
-  private constructor(private readonly map: ReadonlyMap<string, BagEntry>) {}
+  private constructor(
+    private readonly keys: readonly string[],
+    private readonly list: readonly BagEntry[],
+  ) {}
 
   /** Merges equal kinds; negative and empty amounts vanish. */
   static of(resources: readonly Resource[]): ResourceBag {
-    const map = new Map<string, BagEntry>();
+    const keys: string[] = [];
+    const list: BagEntry[] = [];
     for (const resource of resources) {
       const entry = entryOf(resource);
-      if (isNothing(entry)) continue;
-      const key = keyOf(resource, entry);
-      const present = map.get(key);
-      map.set(key, present === undefined ? entry : plus(present, entry));
+      if (!isNothing(entry)) put(keys, list, keyOf(resource, entry), entry);
     }
-    return new ResourceBag(map);
+    return new ResourceBag(keys, list);
   }
 
   get isEmpty(): boolean {
-    return this.map.size === 0;
+    return this.list.length === 0;
   }
 
-  entries(): IterableIterator<BagEntry> {
-    return this.map.values();
+  entries(): readonly BagEntry[] {
+    return this.list;
   }
 
   /** Sum of a scalar over all reservations, in thousandths. */
   scalar(name: string): number {
     let sum = 0;
-    for (const entry of this.map.values()) if (entry.name === name) sum += entry.amount;
+    for (const entry of this.list) if (entry.name === name) sum += entry.amount;
     return sum;
   }
 
   /** All ranges of this name over all reservations. */
   ranges(name: string): FlatRanges {
     let ranges = NO_RANGES;
-    for (const entry of this.map.values()) if (entry.name === name) ranges = addRanges(ranges, entry.ranges);
+    for (const entry of this.list) if (entry.name === name) ranges = addRanges(ranges, entry.ranges);
     return ranges;
   }
 
   plus(other: ResourceBag): ResourceBag {
     if (other.isEmpty) return this;
     if (this.isEmpty) return other;
-    const map = new Map(this.map);
-    for (const [key, entry] of other.map) {
-      const present = map.get(key);
-      map.set(key, present === undefined ? entry : plus(present, entry));
-    }
-    return new ResourceBag(map);
+    const keys = this.keys.slice();
+    const list = this.list.slice();
+    for (let i = 0; i < other.list.length; i++) put(keys, list, other.keys[i] ?? '', other.list[i] ?? NOTHING);
+    return new ResourceBag(keys, list);
   }
 
   /** What is left; what `other` has too much is ignored (nothing goes below zero). */
   minus(other: ResourceBag): ResourceBag {
     if (other.isEmpty || this.isEmpty) return this;
     if (other === this) return ResourceBag.empty;
-    const map = new Map(this.map);
-    for (const [key, entry] of other.map) {
-      const present = map.get(key);
-      if (present === undefined) continue;
-      const rest = minus(present, entry);
-      if (isNothing(rest)) map.delete(key);
-      else map.set(key, rest);
+    const keys: string[] = [];
+    const list: BagEntry[] = [];
+    for (let i = 0; i < this.list.length; i++) {
+      const key = this.keys[i] ?? '';
+      const entry = this.list[i] ?? NOTHING;
+      const taken = other.find(key, i);
+      const rest = taken === undefined ? entry : minus(entry, taken);
+      if (isNothing(rest)) continue;
+      keys.push(key);
+      list.push(rest);
     }
-    return new ResourceBag(map);
+    return list.length === 0 ? ResourceBag.empty : new ResourceBag(keys, list);
   }
 
   contains(other: ResourceBag): boolean {
     if (other === this) return true;
-    for (const [key, entry] of other.map) {
-      const present = this.map.get(key);
-      if (present === undefined || !covers(present, entry)) return false;
+    for (let i = 0; i < other.list.length; i++) {
+      const present = this.find(other.keys[i] ?? '', i);
+      if (present === undefined || !covers(present, other.list[i] ?? NOTHING)) return false;
     }
     return true;
   }
 
   filter(keep: (entry: BagEntry) => boolean): ResourceBag {
-    const map = new Map<string, BagEntry>();
-    for (const [key, entry] of this.map) if (keep(entry)) map.set(key, entry);
-    return map.size === this.map.size ? this : new ResourceBag(map);
+    const keys: string[] = [];
+    const list: BagEntry[] = [];
+    for (let i = 0; i < this.list.length; i++) {
+      const entry = this.list[i] ?? NOTHING;
+      if (!keep(entry)) continue;
+      keys.push(this.keys[i] ?? '');
+      list.push(entry);
+    }
+    return list.length === this.list.length ? this : new ResourceBag(keys, list);
   }
 
   /** Lowers scalars: `limit` gives the new amount in thousandths for each entry (never raised). Others stay. */
   cutScalars(limit: (entry: BagEntry) => number): ResourceBag {
-    const map = new Map<string, BagEntry>();
-    for (const [key, entry] of this.map) {
+    const keys: string[] = [];
+    const list: BagEntry[] = [];
+    for (let i = 0; i < this.list.length; i++) {
+      const entry = this.list[i] ?? NOTHING;
       const amount = entry.type === 'SCALAR' ? Math.min(entry.amount, Math.max(0, limit(entry))) : entry.amount;
       const cut = amount === entry.amount ? entry : { ...entry, amount };
-      if (!isNothing(cut)) map.set(key, cut);
+      if (isNothing(cut)) continue;
+      keys.push(this.keys[i] ?? '');
+      list.push(cut);
     }
-    return new ResourceBag(map);
+    return new ResourceBag(keys, list);
   }
 
   /** Back to Mesos' form, in the order of insertion; with `allocatedRole` each carries `allocation_info`. */
   toResources(allocatedRole?: string): Resource[] {
-    const resources: Resource[] = [];
-    for (const entry of this.map.values()) resources.push(resourceOf(entry, allocatedRole));
-    return resources;
+    return this.list.map((entry) => resourceOf(entry, allocatedRole));
   }
+
+  /** @param hint where it is if both bags were made alike */
+  private find(key: string, hint: number): BagEntry | undefined {
+    if (this.keys[hint] === key) return this.list[hint];
+    const index = this.keys.indexOf(key);
+    return index === -1 ? undefined : this.list[index];
+  }
+}
+
+function put(keys: string[], list: BagEntry[], key: string, entry: BagEntry): void {
+  const index = keys.indexOf(key);
+  const present = list[index];
+  if (present !== undefined) return void (list[index] = plus(present, entry));
+  keys.push(key);
+  list.push(entry);
 }
 
 /** Total of a scalar resource over all reservations, rounded to thousandths. */
@@ -280,29 +317,34 @@ function isNothing(entry: BagEntry): boolean {
 }
 
 function plus(a: BagEntry, b: BagEntry): BagEntry {
-  return {
-    ...a,
-    amount: a.amount + b.amount,
-    ranges: addRanges(a.ranges, b.ranges),
-    items: b.items.length === 0 ? a.items : [...new Set([...a.items, ...b.items])].sort(),
-  };
+  const items = b.items.length === 0 ? a.items : [...new Set([...a.items, ...b.items])].sort();
+  return withAmounts(a, a.amount + b.amount, addRanges(a.ranges, b.ranges), items);
 }
 
 function minus(a: BagEntry, b: BagEntry): BagEntry {
+  const items = b.items.length === 0 ? a.items : a.items.filter((item) => !b.items.includes(item));
+  return withAmounts(a, Math.max(0, a.amount - b.amount), subtractRanges(a.ranges, b.ranges), items);
+}
+
+/** Field by field: this runs for every task and offer, and a spread costs several times as much. */
+function withAmounts(entry: BagEntry, amount: number, ranges: FlatRanges, items: readonly string[]): BagEntry {
   return {
-    ...a,
-    amount: Math.max(0, a.amount - b.amount),
-    ranges: subtractRanges(a.ranges, b.ranges),
-    items: b.items.length === 0 ? a.items : a.items.filter((item) => !b.items.includes(item)),
+    name: entry.name,
+    type: entry.type,
+    role: entry.role,
+    revocable: entry.revocable,
+    shared: entry.shared,
+    template: entry.template,
+    amount,
+    ranges,
+    items,
   };
 }
 
 function covers(a: BagEntry, b: BagEntry): boolean {
-  return (
-    a.amount >= b.amount &&
-    (b.ranges.length === 0 || containsRanges(a.ranges, b.ranges)) &&
-    b.items.every((item) => a.items.includes(item))
-  );
+  if (a.amount < b.amount) return false;
+  if (b.ranges.length > 0 && a.ranges !== b.ranges && !containsRanges(a.ranges, b.ranges)) return false;
+  return b.items.length === 0 || b.items.every((item) => a.items.includes(item));
 }
 
 function resourceOf(entry: BagEntry, allocatedRole: string | undefined): Resource {
