@@ -9,10 +9,14 @@ import { conditionSchema, metadataSchema } from './metadata';
  */
 
 const ID_SEGMENT = '(?:(?:[a-z0-9]|[a-z0-9][a-z0-9-]*[a-z0-9])\\.)*(?:[a-z0-9]|[a-z0-9][a-z0-9-]*[a-z0-9])';
+const ID_STEP = `(?:${ID_SEGMENT}|\\.{1,2})`;
 /** An absolute app or group id: `/prod/web`. */
 export const ABSOLUTE_ID_PATTERN = new RegExp(`^(?:/${ID_SEGMENT})+$`);
-/** An id as users may write it: relative steps and a missing leading slash included. */
-export const PATH_ID_PATTERN = new RegExp(`^/?(?:(?:${ID_SEGMENT}|\\.|\\.\\.)/?)*$`);
+/**
+ * An id as users may write it: relative steps, a missing leading slash and doubled ones included. Segments are told apart by
+ * slashes that must be there: with optional ones this pattern takes exponential time on an id that does not match.
+ */
+export const PATH_ID_PATTERN = new RegExp(`^/*(?:${ID_STEP}(?:/+${ID_STEP})*/*)?$`);
 export const PORT_NAME_PATTERN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 
 const stringMap = z.record(z.string(), z.string());
