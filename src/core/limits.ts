@@ -169,4 +169,6 @@ export const LIMITS = {
   /** Milliseconds between attempts to connect to an etcd member: first and last. */
   reconnectFirstMs: 100,
   reconnectLastMs: 2_000,
+  /** Bytes of etcd's database at which it refuses writes: its default quota. etcd does not tell, so it can be set by flag. */
+  etcdQuotaBytes: 2 * 1024 * 1024 * 1024,
 } as const;
