@@ -1,0 +1,70 @@
+import { PromMetrics } from '../../../src/io/metrics/prom-metrics';
+
+const lines = (text: string, name: string) => text.split('\n').filter((line) => line.startsWith(name));
+
+describe('PromMetrics', () => {
+  it('counts, sets and observes with labels', async () => {
+    const metrics = new PromMetrics({ cluster: 'test' });
+    const counter = metrics.counter({ name: 'berth_things_total', help: 'Things.', labels: ['kind'] });
+    counter.inc({ kind: 'a' });
+    counter.inc({ kind: 'a' }, 2);
+    metrics.gauge({ name: 'berth_level', help: 'Level.' }).set(4.5);
+    metrics.histogram({ name: 'berth_wait_seconds', help: 'Wait.', buckets: [0.1, 1] }).observe(0.5);
+    const text = await metrics.render();
+    expect(lines(text, 'berth_things_total')).toEqual(['berth_things_total{kind="a",cluster="test"} 3']);
+    expect(lines(text, 'berth_level')).toEqual(['berth_level{cluster="test"} 4.5']);
+    expect(lines(text, 'berth_wait_seconds_bucket')).toHaveLength(3);
+    expect(metrics.contentType).toMatch(/^text\/plain/);
+  });
+
+  it('gives the same metric when asked twice', async () => {
+    const metrics = new PromMetrics();
+    const options = { name: 'berth_twice_total', help: 'Twice.' };
+    metrics.counter(options).inc();
+    metrics.counter(options).inc();
+    expect(lines(await metrics.render(), 'berth_twice_total')).toEqual(['berth_twice_total 2']);
+  });
+
+  it('drops series of what has ended', async () => {
+    const metrics = new PromMetrics();
+    const labelled = metrics.gauge({ name: 'berth_task_up', help: 'Up.', labels: ['task'] });
+    const plain = metrics.gauge({ name: 'berth_leader', help: 'Leads.' });
+    labelled.set(1, { task: 'a' });
+    labelled.set(1, { task: 'b' });
+    plain.set(1);
+    labelled.remove({ task: 'a' });
+    expect(lines(await metrics.render(), 'berth_task_up')).toEqual(['berth_task_up{task="b"} 1']);
+    labelled.reset();
+    plain.reset();
+    const text = await metrics.render();
+    expect([...lines(text, 'berth_task_up'), ...lines(text, 'berth_leader')]).toEqual([]);
+    plain.set(0);
+    expect(lines(await metrics.render(), 'berth_leader')).toEqual(['berth_leader 0']);
+  });
+
+  it('runs collectors before each scrape, and survives one that throws', async () => {
+    const metrics = new PromMetrics();
+    const gauge = metrics.gauge({ name: 'berth_scrapes', help: 'Scrapes.' });
+    let scrapes = 0;
+    metrics.onCollect(() => {
+      throw new Error('bug');
+    });
+    metrics.onCollect(() => gauge.set(++scrapes));
+    await metrics.render();
+    const text = await metrics.render();
+    expect(lines(text, 'berth_scrapes')).toEqual(['berth_scrapes 2']);
+    expect(lines(text, 'berth_collect_failures_total')).toEqual(['berth_collect_failures_total 2']);
+  });
+
+  it('keeps two sets of metrics in one process apart', async () => {
+    const [one, two] = [new PromMetrics(), new PromMetrics()];
+    one.gauge({ name: 'berth_only_one', help: 'One.' }).set(1);
+    expect(await two.render()).not.toContain('berth_only_one');
+  });
+
+  it('escapes label values', async () => {
+    const metrics = new PromMetrics();
+    metrics.gauge({ name: 'berth_odd', help: 'Odd.', labels: ['name'] }).set(1, { name: 'a"b\\c\nd' });
+    expect(await metrics.render()).toContain(String.raw`berth_odd{name="a\"b\\c\nd"} 1`);
+  });
+});
