@@ -1,0 +1,96 @@
+import { ConflictError, FencedError, messageOf } from '../core/errors';
+import { LIMITS } from '../core/limits';
+import type { Clock, Timer } from '../core/ports/clock';
+import type { Logger } from '../core/ports/logger';
+
+/**
+ * Keys to work on, each at most once at a time: a key that is added while its work runs is worked on again afterwards, so no
+ * change is ever missed and a storm of changes costs one pass. Failed keys come again after a doubling pause.
+ */
+export class KeyQueue {
+  private readonly waiting = new Set<string>();
+  private readonly running = new Set<string>();
+  private readonly timers = new Map<string, { readonly atMs: number; readonly timer: Timer }>();
+  private readonly failures = new Map<string, number>();
+  private scheduled = false;
+
+  constructor(
+    private readonly name: string,
+    private readonly work: (key: string) => Promise<void>,
+    private readonly clock: Clock,
+    private readonly log: Logger,
+    private readonly signal: AbortSignal,
+    private readonly workers: number = LIMITS.controllerWorkers,
+  ) {}
+
+  /** Keys that wait, run or are due later. */
+  get size(): number {
+    return this.waiting.size + this.running.size + this.timers.size;
+  }
+
+  add(key: string): void {
+    if (this.signal.aborted) return;
+    this.waiting.add(key);
+    if (this.scheduled) return;
+    this.scheduled = true;
+    // Whoever adds keys goes on first: one batch of changes becomes one pass per key.
+    void Promise.resolve().then(() => {
+      this.scheduled = false;
+      this.startWorkers();
+    });
+  }
+
+  /** Adds the key after `delayMs`, unless an earlier time is set already. */
+  addAfter(key: string, delayMs: number): void {
+    const atMs = this.clock.monotonicMs() + delayMs;
+    const present = this.timers.get(key);
+    if (this.signal.aborted || (present !== undefined && present.atMs <= atMs)) return;
+    present?.timer.cancel();
+    const timer = this.clock.after(delayMs, () => {
+      this.timers.delete(key);
+      this.add(key);
+    });
+    this.timers.set(key, { atMs, timer });
+  }
+
+  /** Forgets everything; work that runs is not interrupted. */
+  clear(): void {
+    this.waiting.clear();
+    for (const { timer } of this.timers.values()) timer.cancel();
+    this.timers.clear();
+  }
+
+  private startWorkers(): void {
+    if (this.signal.aborted) return this.clear();
+    for (const key of this.waiting) {
+      if (this.running.size >= this.workers) return;
+      if (this.running.has(key)) continue;
+      this.waiting.delete(key);
+      this.running.add(key);
+      void this.run(key);
+    }
+  }
+
+  private async run(key: string): Promise<void> {
+    try {
+      await this.work(key);
+      this.failures.delete(key);
+    } catch (error) {
+      this.failed(key, error);
+    } finally {
+      this.running.delete(key);
+      this.startWorkers();
+    }
+  }
+
+  private failed(key: string, error: unknown): void {
+    if (this.signal.aborted || error instanceof FencedError) return;
+    const count = (this.failures.get(key) ?? 0) + 1;
+    this.failures.set(key, count);
+    const delayMs = Math.min(LIMITS.retryLastMs, LIMITS.retryFirstMs * 2 ** Math.min(count - 1, 16));
+    // A lost compare-and-swap is normal: somebody else wrote, and that change has woken the key already.
+    if (error instanceof ConflictError) this.log.debug('pass lost a race', { queue: this.name, key, count });
+    else this.log.warn('pass failed', { queue: this.name, key, count, error: messageOf(error) });
+    this.addAfter(key, error instanceof ConflictError && count === 1 ? 0 : delayMs);
+  }
+}

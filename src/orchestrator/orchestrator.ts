@@ -1,0 +1,266 @@
+import { LIMITS } from '../core/limits';
+import { rolloutsOf, tasksById } from '../core/lifecycle/views';
+import type { Clock } from '../core/ports/clock';
+import type { IdSource } from '../core/ports/ids';
+import type { Logger } from '../core/ports/logger';
+import type { Metrics } from '../core/ports/metrics';
+import type { Random } from '../core/ports/random';
+import type { RecordChange, Records } from '../core/ports/records';
+import type { SchedulerDriver, SchedulerEvent } from '../core/ports/scheduler-driver';
+import type { Fence } from '../core/ports/store';
+import { StoredEventRecorder } from '../core/records/event-recorder';
+import { isTerminal } from '../core/records/mesos';
+import type { App } from '../core/records/app';
+import { AppController } from './app-controller';
+import { AppPlacements, appIdOfTask } from './app-placements';
+import { FRAMEWORK_ID, type OrchestratorContext, type OrchestratorOptions } from './context';
+import { EventJanitor } from './event-janitor';
+import { KeyQueue } from './key-queue';
+import { KillBrake } from './kill-brake';
+import { Killer } from './killer';
+import { LaunchQueue } from './launch-queue';
+import { MasterLink } from './master-link';
+import { OfferMatcher } from './offer-matcher';
+import { orchestratorMetrics } from './orchestrator-metrics';
+import { RolloutController } from './rollout-controller';
+import { StatusUpdates } from './status-updates';
+
+export interface OrchestratorDeps {
+  readonly records: Records;
+  /** Of the term: goes into every write. */
+  readonly fence: Fence;
+  /** Aborts when the term ends; everything stops then. */
+  readonly signal: AbortSignal;
+  readonly driver: SchedulerDriver;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ids: IdSource;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly options?: OrchestratorOptions;
+}
+
+/**
+ * The built-in framework `marathon`: makes instances of apps what their records say. One per term of leadership; its whole
+ * state is made from the records at the start.
+ */
+export class Orchestrator {
+  private readonly context: OrchestratorContext;
+  private readonly events: StoredEventRecorder;
+  private readonly queue: LaunchQueue;
+  private readonly placements: AppPlacements;
+  private readonly link: MasterLink;
+  private readonly killer: Killer;
+  private readonly updates: StatusUpdates;
+  private readonly matcher: OfferMatcher;
+  private readonly apps: KeyQueue;
+  private readonly rollouts: KeyQueue;
+  private readonly janitor: EventJanitor;
+  private unsubscribe: () => void = () => undefined;
+
+  constructor(private readonly deps: OrchestratorDeps) {
+    const { records, clock, ids, log, signal } = deps;
+    this.events = new StoredEventRecorder(records, clock, ids, log, 'orchestrator');
+    this.context = {
+      ...deps,
+      metrics: orchestratorMetrics(deps.metrics),
+      events: this.events,
+      options: deps.options ?? {},
+    };
+    this.queue = new LaunchQueue(clock);
+    this.placements = new AppPlacements(records);
+    this.link = new MasterLink(this.context, deps.driver, (event) => this.onEvent(event));
+    this.killer = new Killer(this.context, this.link);
+    this.updates = new StatusUpdates(this.context, this.link, (appId) => this.apps.add(appId));
+    this.matcher = new OfferMatcher(this.context, this.queue, this.placements, this.link, (appId) =>
+      this.apps.add(appId),
+    );
+    const controller = this.appController();
+    this.apps = new KeyQueue('apps', (appId) => controller.sync(appId), clock, log, signal);
+    const rollouts = new RolloutController(this.context, {
+      wakeAfter: (id, delayMs) => this.rollouts.addAfter(id, delayMs),
+      wakeApps: (ids) => ids.forEach((id) => this.apps.add(id)),
+    });
+    this.rollouts = new KeyQueue('rollouts', (id) => rollouts.sync(id), clock, log, signal);
+    this.janitor = new EventJanitor(this.context);
+  }
+
+  private appController(): AppController {
+    return new AppController(this.context, {
+      queue: this.queue,
+      placements: this.placements,
+      matcher: this.matcher,
+      killer: this.killer,
+      brake: new KillBrake(),
+      updates: this.updates,
+      wakeAfter: (appId, delayMs) => this.apps.addAfter(appId, delayMs),
+    });
+  }
+
+  /** Resolves when the orchestrator is subscribed at the master. Throws UnavailableError when the store does not answer. */
+  async start(): Promise<void> {
+    const { records, signal } = this.deps;
+    await records.sync();
+    if (signal.aborted) return;
+    signal.addEventListener('abort', () => this.stop(), { once: true });
+    this.unsubscribe = records.onChange((changes) => this.onChanges(changes));
+    for (const { record } of records.collection('App').list()) this.queue.restore(record);
+    const roles = [...new Set([...records.collection('App').list()].map(({ record }) => record.spec.role))];
+    this.deps.metrics.onCollect(() => this.collect());
+    await this.link.open(roles);
+    this.catchUp();
+    this.resync();
+    this.janitor.start();
+  }
+
+  /** Stops at once; nothing is written or sent afterwards. */
+  stop(): void {
+    this.unsubscribe();
+    this.apps.clear();
+    this.rollouts.clear();
+    this.matcher.stop();
+    this.janitor.stop();
+    this.events.close();
+    this.link.close();
+  }
+
+  /** Status updates that came while nobody led are on record: they are taken as if they came now. */
+  private catchUp(): void {
+    tasksById(this.deps.records);
+    for (const { record } of this.deps.records.collection('Task').list()) {
+      if (record.spec.frameworkId !== FRAMEWORK_ID || record.status.latest === undefined) continue;
+      if (isTerminal(record.status.state) || record.status.latest.uuid !== undefined) {
+        this.updates.receive(record.status.latest);
+      }
+    }
+  }
+
+  /** Every key, now and then: a safety net only. */
+  private resync(): void {
+    const { records, signal, clock } = this.deps;
+    if (signal.aborted) return;
+    for (const { record } of records.collection('App').list()) this.apps.add(record.spec.id);
+    for (const { record } of records.collection('Instance').list()) this.apps.add(record.spec.appId);
+    for (const { record } of records.collection('Task').list()) this.addAppOf(appIdOfTask(record));
+    for (const { path } of records.collection('Rollout').list()) this.rollouts.add(path);
+    clock.after(this.deps.options?.resyncMs ?? LIMITS.resyncMs, () => this.resync());
+  }
+
+  private addAppOf(appId: string | undefined): void {
+    if (appId !== undefined) this.apps.add(appId);
+  }
+
+  private onEvent(event: SchedulerEvent): void {
+    switch (event.type) {
+      case 'SUBSCRIBED':
+        return this.matcher.reset();
+      case 'OFFERS':
+        return this.matcher.addOffers(event.offers.offers);
+      case 'RESCIND':
+        return this.matcher.rescind(event.rescind.offer_id.value);
+      case 'UPDATE':
+        return this.updates.receive(event.update.status);
+      case 'ERROR':
+        return this.deps.log.error('the master refuses us', { error: event.error.message });
+      case 'FAILURE':
+      case 'HEARTBEAT':
+        return;
+    }
+  }
+
+  private onChanges(changes: readonly RecordChange[]): void {
+    if (this.deps.signal.aborted) return;
+    for (const change of changes) this.onChange(change);
+  }
+
+  private onChange(change: RecordChange): void {
+    if (isKind(change, 'App')) this.onApp(change);
+    else if (isKind(change, 'Rollout')) this.onRollout(change);
+    else if (isKind(change, 'Task')) this.onTask(change);
+    else if (isKind(change, 'Instance')) {
+      const record = (change.current ?? change.previous)?.record;
+      if (record !== undefined) this.wakeApp(record.spec.appId);
+    }
+  }
+
+  private onApp({ previous, current, path }: RecordChange<'App'>): void {
+    if (previous !== undefined && current !== undefined && sameWish(previous.record, current.record)) return;
+    this.wakeApp(`/${path}`);
+  }
+
+  private onRollout({ previous, current, path }: RecordChange<'Rollout'>): void {
+    this.rollouts.add(path);
+    for (const { id } of (current ?? previous)?.record.spec.apps ?? []) this.apps.add(id);
+  }
+
+  private onTask(change: RecordChange<'Task'>): void {
+    const record = (change.current ?? change.previous)?.record;
+    const appId = record === undefined ? undefined : appIdOfTask(record);
+    if (record === undefined || appId === undefined) return;
+    if (change.current === undefined || isTerminal(change.current.record.status.state)) {
+      this.killer.forget(record.spec.taskId);
+    }
+    this.placements.onTaskChange(change);
+    this.wakeApp(appId);
+  }
+
+  private wakeApp(appId: string): void {
+    this.apps.add(appId);
+    for (const { path } of rolloutsOf(this.deps.records, appId)) this.rollouts.add(path);
+  }
+
+  /** Gauges are counted from the records when somebody asks. */
+  private collect(): void {
+    if (this.deps.signal.aborted) return;
+    const { metrics } = this.context;
+    for (const gauge of [
+      metrics.desired,
+      metrics.running,
+      metrics.healthy,
+      metrics.queueLength,
+      metrics.delaySeconds,
+    ]) {
+      gauge.reset();
+    }
+    const { records } = this.deps;
+    for (const { record } of records.collection('App').list()) {
+      const labels = { app: record.spec.id };
+      metrics.desired.set(record.spec.instances, labels);
+      metrics.running.set(record.status?.tasksRunning ?? 0, labels);
+      metrics.healthy.set(record.status?.tasksHealthy ?? 0, labels);
+      metrics.queueLength.set(this.queue.waitingCount(record.spec.id), labels);
+      metrics.delaySeconds.set(this.queue.delayLeftMs(record.spec.id) / 1000, labels);
+    }
+    metrics.rolloutsActive.set(records.collection('Rollout').size);
+    metrics.orphanedTasks.set(this.countOrphans());
+  }
+
+  private countOrphans(): number {
+    const { records } = this.deps;
+    let count = 0;
+    for (const { record } of records.collection('Task').list()) {
+      const appId = appIdOfTask(record);
+      if (appId === undefined || isTerminal(record.status.state)) continue;
+      if (records.collection('App').get(appId.slice(1)) === undefined) count++;
+    }
+    return count;
+  }
+}
+
+function isKind<K extends 'App' | 'Rollout' | 'Task' | 'Instance'>(
+  change: RecordChange,
+  kind: K,
+): change is RecordChange & RecordChange<K> {
+  return change.kind === kind;
+}
+
+/** Only the status differs, which is our own writing. */
+function sameWish(a: App, b: App): boolean {
+  return (
+    a.metadata.generation === b.metadata.generation &&
+    a.metadata.uid === b.metadata.uid &&
+    a.spec.version === b.spec.version &&
+    JSON.stringify(a.metadata.annotations) === JSON.stringify(b.metadata.annotations) &&
+    JSON.stringify(a.metadata.finalizers) === JSON.stringify(b.metadata.finalizers)
+  );
+}
