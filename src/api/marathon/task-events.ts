@@ -1,9 +1,8 @@
 import { conditionOf, healthOf } from '../../core/lifecycle/views';
 import type { Records } from '../../core/ports/records';
 import type { HealthResult } from '../../core/records/mesos';
-import { isTerminal } from '../../core/records/mesos';
 import { appIdOfInstance, appPath, instancePath, parseTaskId } from '../../core/records/paths';
-import type { Task } from '../../core/records/records';
+import { KILL_ANNOTATION, type Instance, type Task } from '../../core/records/records';
 import type { MarathonEvent } from './events';
 import { hostPortsOf, ipAddressesOf } from './task-view';
 
@@ -29,6 +28,7 @@ export function taskEvents(records: Records, previous: Task | undefined, current
   };
   return [
     ...statusEvents(run, previous, current),
+    ...unhealthyKillEvents(run, previous, current, instance),
     ...conditionEvents(run, previous, current),
     ...healthEvents(records, run, previous, current),
   ];
@@ -48,11 +48,45 @@ function statusEvents(run: Run, previous: Task | undefined, current: Task): Mara
         appId: run.appId,
         host: run.host,
         ipAddresses: ipAddressesOf(current),
-        ports: isTerminal(state) ? [] : hostPortsOf(current.spec.info),
+        ports: hostPortsOf(current.spec.info),
         version: run.version,
       },
     },
   ];
+}
+
+/** A kill that nobody asked for, of a running task whose check has failed as often as it may. */
+function unhealthyKillEvents(
+  { appId, instanceId, version, host }: Run,
+  previous: Task | undefined,
+  current: Task,
+  instance: Instance | undefined,
+): MarathonEvent[] {
+  const { killRequested, state } = current.status;
+  const begins = killRequested !== undefined && previous !== undefined && previous.status.killRequested === undefined;
+  const failed = begins && state === 'TASK_RUNNING' ? failedCheck(current) : undefined;
+  const asked =
+    instance?.spec.goal !== 'Running' ||
+    instance.metadata.annotations?.[KILL_ANNOTATION] === String(instance.spec.incarnation);
+  if (failed === undefined || asked) return [];
+  const { taskId, agentId: slaveId } = current.spec;
+  const reason = failed.lastFailureCause ?? `${failed.consecutiveFailures} health checks failed`;
+  return [
+    {
+      eventType: 'unhealthy_instance_kill_event',
+      fields: { appId, taskId, instanceId, version, reason, host, slaveId },
+    },
+  ];
+}
+
+function failedCheck(task: Task): HealthResult | undefined {
+  const results = task.status.latest?.health ?? [];
+  const failed = (task.spec.info.health_checks ?? []).findIndex((check, i) => {
+    const max = Number(check['max_consecutive_failures'] ?? 0);
+    const result = results[i] ?? undefined;
+    return max > 0 && result !== undefined && !result.alive && result.consecutiveFailures >= max;
+  });
+  return results[failed] ?? undefined;
 }
 
 function conditionEvents(run: Run, previous: Task | undefined, current: Task): MarathonEvent[] {

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { InstanceView } from '../../core/lifecycle/views';
 import type { AppSpec } from '../../core/records/app';
 import type { TaskInfo } from '../../core/records/mesos';
@@ -62,24 +63,27 @@ function startOf(task: Task, view: InstanceView, active: boolean) {
 }
 
 /**
- * Host ports in the order of the definition. The environment says it best (Marathon: PORTS, PORT_<n> may be prefixed); the
- * resources say only which ports there are.
+ * Host ports in the order of the definition: the resources say which ports are the task's, the discovery info in which order.
+ * Ports of the task's own network are not among them.
  */
 export function hostPortsOf(info: TaskInfo): number[] {
-  const mappings = info.container?.docker?.port_mappings;
-  if (mappings !== undefined && mappings.length > 0) return unique(mappings.map((mapping) => mapping.host_port));
-  const variables = info.command?.environment?.variables ?? [];
-  const listed = variables.find(({ name }) => name === 'PORTS' || name.endsWith('_PORTS'))?.value;
-  if (listed !== undefined && /^\d+(,\d+)*$/.test(listed)) return listed.split(',').map(Number);
-  return info.resources
+  const allocated = info.resources
     .filter(({ name }) => name === 'ports')
     .flatMap(({ ranges }) => ranges?.range ?? [])
     .flatMap(({ begin, end }) => Array.from({ length: end - begin + 1 }, (_, i) => begin + i));
+  const known = new Set(allocated);
+  const declared = discoveredPorts(info).filter((port) => known.has(port));
+  // A port for `udp,tcp` is in the discovery info twice.
+  return declared.length === 0 ? allocated : [...new Set(declared)];
 }
 
-/** A mapping for `udp,tcp` is two mappings of one port in Mesos' form. */
-function unique(ports: readonly number[]): number[] {
-  return [...new Set(ports)];
+const discoverySchema = z.looseObject({
+  ports: z.looseObject({ ports: z.array(z.looseObject({ number: z.number() })) }),
+});
+
+function discoveredPorts(info: TaskInfo): number[] {
+  const parsed = discoverySchema.safeParse(info.discovery);
+  return parsed.success ? parsed.data.ports.ports.map(({ number }) => number) : [];
 }
 
 export function ipAddressesOf(task: Task): { readonly ipAddress: string; readonly protocol: string }[] {

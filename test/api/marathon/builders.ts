@@ -37,6 +37,7 @@ export interface TaskOptions {
   readonly checks?: number;
   readonly incarnation?: number;
   readonly message?: string;
+  readonly killRequested?: boolean;
 }
 
 /** The run of an instance on agent `a1`. */
@@ -74,6 +75,7 @@ export function task(instanceId: string, options: TaskOptions = {}): RecordWrite
           interval_seconds: 1,
           timeout_seconds: 1,
           consecutive_failures: 0,
+          max_consecutive_failures: 3,
           grace_period_seconds: 0,
         })),
       },
@@ -83,6 +85,7 @@ export function task(instanceId: string, options: TaskOptions = {}): RecordWrite
       latest,
       stagedAtMs: START_MS + 1_000,
       ...(state === 'TASK_STAGING' ? {} : { startedAtMs: START_MS + 2_000 }),
+      ...(options.killRequested === true ? { killRequested: { atMs: START_MS } } : {}),
       history: [],
     },
   };
