@@ -167,6 +167,8 @@ no_services() {
 ensure_modules() {
   mark=node_modules/.berth-lock
   [ -f "$mark" ] && [ "$(cat "$mark")" = "$(cksum <package-lock.json)" ] && return 0
+  # A link to somebody else's folder (a second work tree) is theirs to keep up to date: npm ci would empty it.
+  [ -L node_modules ] && return 0
   # Put there by a plain `npm ci` or `npm install`: as good.
   if [ ! -f "$mark" ] && [ -f node_modules/.package-lock.json ] && [ ! package-lock.json -nt node_modules/.package-lock.json ]; then
     return 0

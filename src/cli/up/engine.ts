@@ -65,6 +65,10 @@ export async function stopEngine(folder: ClusterFolder, startedBy: StartedBy, ti
   }
   const stopped = await folder.daemon('dockerd').stop();
   await folder.daemon('containerd').stop();
+  await promisify(execFile)('/bin/sh', [engineScript(), 'clean', folder.inside('docker')], {
+    timeout: timeoutMs,
+    env: engineEnvironment(process.env),
+  });
   await unmountUnder(folder.engineRunFolder());
   await unmountUnder(folder.inside('docker'));
   rmSync(folder.engineRunFolder(), { recursive: true, force: true });
@@ -78,7 +82,7 @@ async function startOwnEngine(
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
   requireExecutable('Docker', 'containerd', 'containerd', env);
-  const script = join(packageRoot(), 'deploy', 'dockerd.sh');
+  const script = engineScript();
   const [data, run] = [folder.inside('docker'), folder.engineRunFolder()];
   const containerd = folder.daemon('containerd');
   if (containerd.running() === undefined) {
@@ -92,6 +96,10 @@ async function startOwnEngine(
     await dockerd.start('/bin/sh', [script, 'dockerd', data, run, socket], engineEnvironment(env));
   const engine = new DockerEngine(socket);
   await dockerd.ready(`does not answer on ${socket}`, timeoutMs, async () => !('unreachable' in (await engine.info())));
+}
+
+function engineScript(): string {
+  return join(packageRoot(), 'deploy', 'dockerd.sh');
 }
 
 /** The daemons call iptables, runc and mount, which live where a user's PATH may not go. */
