@@ -29,6 +29,7 @@ export const FOLDERS: Readonly<Record<string, FolderRule>> = {
   'api/agent': { mayImport: ['api/http', 'agent', 'core'], because: FACE, world: 'timeless' },
   cli: { mayImport: ['core/records'], because: 'clients speak HTTP: what they can do, everybody can', world: 'free' },
   ui: { mayImport: ['core/records'], because: 'clients speak HTTP: what they can do, everybody can', world: 'free' },
+  compose: { mayImport: [''], because: 'the composition root builds everything', world: 'free' },
   'main.ts': { mayImport: [''], because: 'the composition root builds everything', world: 'free' },
 };
 
@@ -41,7 +42,7 @@ export const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   dockerode: ['io/docker'],
   'prom-client': ['io/metrics'],
   winston: ['io/log'],
-  express: ['api'],
+  express: ['api', 'compose'],
   ws: ['api'],
   yaml: ['api/kube'],
   'fast-json-patch': ['api/kube'],
