@@ -10,9 +10,9 @@ import { refresh } from './list';
 import { filterOf } from './query';
 import type { RemoveOptions, Saver } from './saver';
 import type { Item } from './source';
-import { badRequest, conflict, deleted, kubeErrorOf, methodNotAllowed, notFound } from './status';
+import { badRequest, conflict, deleted, deletionErrorOf, methodNotAllowed, notFound } from './status';
 import { nameOf } from './target';
-import { apiVersionOf, type WireObject } from './wire';
+import { apiVersionOf } from './wire';
 
 /** DELETE of objects and collections. */
 export class Deletion {
@@ -37,11 +37,11 @@ export class Deletion {
           await this.records.sync();
           continue;
         }
-        throw kubeErrorOf(error, subject) ?? error;
+        throw deletionErrorOf(error, subject) ?? error;
       }
       const rest = served.source.get(name);
       const isSame = rest !== undefined && rest.object.metadata['uid'] === item.object.metadata['uid'];
-      return ok(isSame && !options.dryRun ? asDeleting(rest) : deleted(subject));
+      return ok(isSame && !options.dryRun ? rest.object : deleted(subject));
     }
   }
 
@@ -58,7 +58,7 @@ export class Deletion {
       try {
         await saver.remove(served.source.get(item.name) ?? item, options, subject);
       } catch (error) {
-        throw kubeErrorOf(error, subject) ?? error;
+        throw deletionErrorOf(error, subject) ?? error;
       }
     }
     return ok({
@@ -111,9 +111,4 @@ function checkPreconditions(item: Item, { uid, resourceVersion }: JsonObject, ca
       subject,
       `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${item.revision}`,
     );
-}
-
-/** What still exists is answered as it is; it goes when its containers or finalizers do. */
-function asDeleting(item: Item): WireObject {
-  return item.object;
 }

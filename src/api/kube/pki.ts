@@ -133,7 +133,7 @@ async function read(directory: string, file: string): Promise<string | undefined
   try {
     return await readFile(join(directory, file), 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;
   }
 }

@@ -204,6 +204,7 @@ class KubeFace {
     send(response, {
       code: refusal.code,
       body: refusal.status(),
+      ...(refusal.warning === undefined ? {} : { warnings: [refusal.warning] }),
       headers: {
         ...(seconds === undefined ? {} : { 'Retry-After': String(seconds) }),
         // What was not read of the body must not be taken for the next request.

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { KINDS, type Kind } from '../../core/records/records';
-import { isObject, type JsonObject } from './json';
+import { isObject, type JsonObject, omit } from './json';
 import { TEXTS } from './texts';
 
 /** A node of a schema in the dialect of OpenAPI 3.0. */
@@ -39,7 +39,8 @@ function openApi(source: unknown, place: string): Schema {
     if (source[key] !== undefined) result[key] = source[key];
   if (source['const'] !== undefined) result['enum'] = [source['const']];
   bounds(source, result);
-  if (source['items'] !== undefined) result['items'] = openApi(source['items'], place);
+  // The text of a list is about the list; explain would print it twice.
+  if (source['items'] !== undefined) result['items'] = omit(openApi(source['items'], place), 'description');
   children(source, result, place);
   alternatives(source, result, place);
   return result;

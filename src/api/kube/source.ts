@@ -122,7 +122,7 @@ export class RecordSource implements Source {
   }
 }
 
-/** Namespaces: `default`, and one for each group that has an app. */
+/** Namespaces: `default`, which has always been, and one for each group that has an app. */
 export class NamespaceSource implements Source {
   readonly resource = NAMESPACES;
 
@@ -133,12 +133,12 @@ export class NamespaceSource implements Source {
   }
 
   list(): Item[] {
-    const since = new Map<string, string>([['default', EPOCH]]);
+    const since = new Map<string, string | null>([['default', null]]);
     for (const { path, record } of this.records.collection('App').list()) {
       const namespace = namespaceOf(path);
       const created = record.metadata.creationTimestamp;
       const known = since.get(namespace);
-      if (known === undefined || (namespace !== 'default' && created < known)) since.set(namespace, created);
+      if (known === undefined || (known !== null && created < known)) since.set(namespace, created);
     }
     return [...since].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, created]) => this.item(name, created));
   }
@@ -162,13 +162,13 @@ export class NamespaceSource implements Source {
     }
     const revisions = new Map(turned.map((change) => [namespaceOf(change.path), change]));
     return [...revisions].flatMap(([namespace, { revision, current }]): ItemChange[] => {
-      const item = this.item(namespace, current?.record.metadata.creationTimestamp ?? EPOCH, revision);
+      const item = this.item(namespace, current?.record.metadata.creationTimestamp ?? null, revision);
       if (!now.has(namespace)) return [{ revision, previous: item }];
       return before.has(namespace) ? [] : [{ revision, current: item }];
     });
   }
 
-  private item(name: string, creationTimestamp: string, revision = this.records.revision()): Item {
+  private item(name: string, creationTimestamp: string | null, revision = this.records.revision()): Item {
     return {
       path: name,
       name: { name },
@@ -194,5 +194,3 @@ export class NamespaceSource implements Source {
 function namespaceOf(appPath: string): string {
   return appName(appPath).namespace ?? 'default';
 }
-
-const EPOCH = '1970-01-01T00:00:00Z';

@@ -46,6 +46,8 @@ export class KubeError extends Error {
     message: string,
     readonly details: StatusDetails = {},
     options?: ErrorOptions,
+    /** Shown by kubectl at once, also when it goes on to try again by itself (as it does after a Conflict). */
+    readonly warning?: string,
   ) {
     super(message, options);
   }
@@ -94,6 +96,17 @@ export function noSuchPath(): KubeError {
 export function alreadyExists(subject: Subject, isDeleting = false): KubeError {
   const text = `${isDeleting ? 'object is being deleted: ' : ''}${qualified(subject)} "${subject.name ?? ''}" already exists`;
   return new KubeError(409, 'AlreadyExists', text, about(subject));
+}
+
+/**
+ * Another rollout holds the app. kubectl tries again after a Conflict, for minutes and without a word: the warning says what it
+ * waits for.
+ */
+function locked(subject: Subject, error: LockedError, force: string): KubeError {
+  const text = lockedText(error, force);
+  const { code, reason, message, details } = conflict(subject, text);
+  const warning = `${subject.plural} "${subject.name ?? ''}": ${text}`;
+  return new KubeError(code, reason, message, details, { cause: error }, warning);
 }
 
 /** @param why after the colon, in words a user can act upon */
@@ -171,14 +184,22 @@ const REASONS = {
   TIMEOUT: [504, 'Timeout'],
 } as const satisfies Record<ErrorCode, readonly [number, string]>;
 
+/** How a write of this kind gets past a running rollout. */
+const FORCE_WRITE = 'replace it: send this write with annotation berth.dev/force="true"';
+const FORCE_DELETE = 'replace it: kubectl delete --force --grace-period=0';
+
 /** Says how to get past a running rollout. */
-function lockedText(error: LockedError): string {
+function lockedText(error: LockedError, force: string): string {
   const ids = error.rolloutIds.join(', ');
   return (
-    `it is being changed by rollout ${ids}; wait until that has ended (kubectl get rollouts), roll it back ` +
-    `(kubectl delete rollout ${error.rolloutIds[0] ?? ''}), or replace it by sending this write with the annotation ` +
-    `berth.dev/force: "true"`
+    `it is being changed by rollout ${ids}; wait for its end, undo it (kubectl delete rollout ` +
+    `${error.rolloutIds[0] ?? ''}), or ${force}`
   );
+}
+
+/** The refusal a failed deletion becomes. */
+export function deletionErrorOf(error: unknown, subject: Subject): KubeError | undefined {
+  return error instanceof LockedError ? locked(subject, error, FORCE_DELETE) : kubeErrorOf(error, subject);
 }
 
 /** The refusal a failure becomes. `undefined`: not a failure of operation but a bug. */
@@ -187,7 +208,7 @@ export function kubeErrorOf(error: unknown, subject?: Subject): KubeError | unde
   if (!(error instanceof BerthError)) return undefined;
   const options = { cause: error };
   if (subject !== undefined) {
-    if (error instanceof LockedError) return conflict(subject, lockedText(error));
+    if (error instanceof LockedError) return locked(subject, error, FORCE_WRITE);
     if (error.code === 'CONFLICT') return staleVersion(subject);
     if (error.code === 'NOT_FOUND') return notFound(subject);
     if (error.code === 'ALREADY_EXISTS') return alreadyExists(subject);
@@ -198,7 +219,7 @@ export function kubeErrorOf(error: unknown, subject?: Subject): KubeError | unde
       );
   }
   const [code, reason] = REASONS[error.code];
-  const message = error instanceof LockedError ? lockedText(error) : error.message;
+  const message = error instanceof LockedError ? lockedText(error, FORCE_WRITE) : error.message;
   const details = code === 503 ? { retryAfterSeconds: RETRY_AFTER_SECONDS } : {};
   return new KubeError(code, reason, message, details, options);
 }

@@ -30,9 +30,18 @@ export function wireOf(
   return {
     apiVersion: apiVersionOf(resource.group),
     kind,
-    metadata: { ...metadata, ...name, resourceVersion: String(revision) },
+    metadata: { ...withoutEmpty(metadata), ...name, resourceVersion: String(revision) },
     ...rest,
   };
+}
+
+/** Labels, annotations and the like that are stored empty are as good as absent, and shown so. */
+function withoutEmpty(metadata: JsonObject): JsonObject {
+  return Object.fromEntries(
+    Object.entries(metadata).filter(
+      ([, value]) => typeof value !== 'object' || value === null || Object.keys(value).length > 0,
+    ),
+  );
 }
 
 /** The task of an instance's current run. */
