@@ -46,7 +46,7 @@ export class LeaseElection implements Election {
       const term = await this.campaign(signal);
       if (term !== undefined) await this.hold(term, lead, signal);
     }
-    await following;
+    await Promise.race([following, sleep(this.clock, this.ttlMs / 3)]); // a read that hangs must not hold up the exit
   }
 
   abdicate(): void {
@@ -84,10 +84,10 @@ export class LeaseElection implements Election {
   private async attempt(): Promise<HeldTerm | undefined> {
     await this.dropStrayLease();
     const sentMs = this.clock.monotonicMs();
-    const lease = await this.leases.grant(this.ttlMs);
+    const lease = await this.leases.grant(this.ttlMs, this.ttlMs);
     this.strayLeaseId = lease.id; // until we know that the key is ours
     const value = JSON.stringify(this.me);
-    const answer = await this.leases.acquire(this.key, value, lease.id);
+    const answer = await this.leases.acquire(this.key, value, lease.id, this.ttlMs);
     if (!answer.won) {
       if (answer.holder !== undefined) this.view.show(answer.holder);
       await this.dropStrayLease();
@@ -162,7 +162,7 @@ export class LeaseElection implements Election {
     const leaseId = this.strayLeaseId;
     if (leaseId === undefined) return;
     try {
-      await this.leases.revoke(leaseId);
+      await this.leases.revoke(leaseId, this.ttlMs / 3);
       this.strayLeaseId = undefined;
     } catch (error) {
       this.log.warn('cannot revoke a lease', { error: messageOf(error) });

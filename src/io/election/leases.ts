@@ -11,13 +11,13 @@ export type Acquired =
   /** Somebody else holds the key, or held it a moment ago. */
   | { readonly won: false; readonly holder: Entry | undefined };
 
-/** Keys that vanish when their owner no longer renews a lease. Every call may throw UnavailableError. */
+/** Keys that vanish when their owner no longer renews a lease. Every call throws UnavailableError, after `timeoutMs` at the latest. */
 export interface Leases {
-  grant(ttlMs: number): Promise<Lease>;
+  grant(ttlMs: number, timeoutMs: number): Promise<Lease>;
   /** Renews; resolves with the milliseconds it lasts from now on, 0 when the lease is gone. */
   renew(leaseId: string, timeoutMs: number): Promise<number>;
   /** Ends the lease and its keys at once. Revoking what is gone is success. */
-  revoke(leaseId: string): Promise<void>;
+  revoke(leaseId: string, timeoutMs: number): Promise<void>;
   /** Creates the key under the lease if it does not exist. */
-  acquire(key: string, value: string, leaseId: string): Promise<Acquired>;
+  acquire(key: string, value: string, leaseId: string, timeoutMs: number): Promise<Acquired>;
 }

@@ -1,5 +1,11 @@
-import { KVClient, LeaseClient, type ILeaseKeepAliveRequest, type ILeaseKeepAliveResponse } from 'etcd3';
-import type { ClientDuplexStream } from '@grpc/grpc-js';
+import {
+  KVClient,
+  LeaseClient,
+  type ILeaseKeepAliveRequest,
+  type ILeaseKeepAliveResponse,
+  type ITxnRequest,
+} from 'etcd3';
+import type { CallOptions, ClientDuplexStream } from '@grpc/grpc-js';
 import { TimeoutError } from '../../core/errors';
 import type { Clock } from '../../core/ports/clock';
 import type { Acquired, Lease, Leases } from '../election/leases';
@@ -19,9 +25,9 @@ export class EtcdLeases implements Leases {
     this.lease = new LeaseClient(connection);
   }
 
-  async grant(ttlMs: number): Promise<Lease> {
+  async grant(ttlMs: number, timeoutMs: number): Promise<Lease> {
     try {
-      const answer = await this.lease.leaseGrant({ TTL: Math.ceil(ttlMs / 1000) });
+      const answer = await this.lease.leaseGrant({ TTL: Math.ceil(ttlMs / 1000) }, within(timeoutMs));
       return { id: answer.ID, ttlMs: Number(answer.TTL) * 1000 };
     } catch (error) {
       throw failureOf(error);
@@ -43,22 +49,23 @@ export class EtcdLeases implements Leases {
     }
   }
 
-  async revoke(leaseId: string): Promise<void> {
+  async revoke(leaseId: string, timeoutMs: number): Promise<void> {
     try {
-      await this.lease.leaseRevoke({ ID: leaseId });
+      await this.lease.leaseRevoke({ ID: leaseId }, within(timeoutMs));
     } catch (error) {
       if (!isLeaseGone(error)) throw failureOf(error);
     }
   }
 
-  async acquire(key: string, value: string, leaseId: string): Promise<Acquired> {
+  async acquire(key: string, value: string, leaseId: string, timeoutMs: number): Promise<Acquired> {
     const name = Buffer.from(key);
     try {
-      const answer = await this.kv.txn({
+      const request: ITxnRequest = {
         compare: [{ result: 'Equal', target: 'Create', key: name, create_revision: 0 }],
         success: [{ request_put: { key: name, value: Buffer.from(value), lease: leaseId } }],
         failure: [{ request_range: { key: name } }],
-      });
+      };
+      const answer = await this.kv.txn(request, within(timeoutMs));
       if (answer.succeeded) return { won: true, createRevision: Number(answer.header.revision) };
       const found = answer.responses[0]?.response_range.kvs[0];
       if (found === undefined) return { won: false, holder: undefined };
@@ -93,4 +100,8 @@ export class EtcdLeases implements Leases {
       stream.write(request);
     });
   }
+}
+
+function within(timeoutMs: number): CallOptions {
+  return { deadline: Date.now() + timeoutMs };
 }
