@@ -4,8 +4,9 @@ import type { Response } from 'express';
 import { LIMITS } from '../../core/limits';
 import type { RolloutStarted } from '../../core/ports/app-service';
 
-/** Items made into text between two looks at other requests. */
-const BATCH = 100;
+/** Characters and items made between two looks at other requests: a millisecond or two. */
+const PIECE_CHARACTERS = 65_536;
+const PIECE_ITEMS = 100;
 
 /** Marathon: every change of state answers `{version, deploymentId}` and the header. */
 export function answerRollout(response: Response, started: RolloutStarted, status = 200): void {
@@ -42,27 +43,37 @@ export function unknownFields(paths: readonly string[]): string[] {
 /**
  * A long list as JSON, made and sent piece by piece: the event loop stays free and the whole text is never in memory. The list
  * is what it was at the call, each item is shown as it is when its turn comes.
+ * @param viewsOf what one item adds to the list; may be nothing
  */
 export async function sendList<T>(
   response: Response,
   items: readonly T[],
-  view: (item: T) => unknown,
+  viewsOf: (item: T) => readonly unknown[],
   wrap: { readonly before: string; readonly after: string } = { before: '[', after: ']' },
 ): Promise<void> {
   response.status(200).type('application/json');
   let text = wrap.before;
-  let first = true;
-  for (let i = 0; i < items.length; i += BATCH) {
-    for (const item of items.slice(i, i + BATCH)) {
-      text += (first ? '' : ',') + JSON.stringify(view(item));
-      first = false;
+  let separator = '';
+  for (const item of items) {
+    for (const view of viewsOf(item)) {
+      text += separator + JSON.stringify(view);
+      separator = ',';
     }
-    if (items.length > i + BATCH) {
-      if (!(await written(response, text))) return;
-      text = '';
-    }
+    if (text.length < PIECE_CHARACTERS) continue;
+    if (!(await written(response, text))) return;
+    text = '';
   }
   response.end(text + wrap.after);
+}
+
+/** The same work on every item, with looks at other requests in between. */
+export async function mapInPieces<T, U>(items: readonly T[], map: (item: T) => U): Promise<U[]> {
+  const results: U[] = [];
+  for (const item of items) {
+    results.push(map(item));
+    if (results.length % PIECE_ITEMS === 0) await yieldToOthers();
+  }
+  return results;
 }
 
 /** False: the client has gone. */

@@ -24,7 +24,7 @@ export class AppReads {
     const embeds = appEmbeds(query.getAll('embed'), ['counts', 'deployments']);
     const views = this.views();
     const apps = listApps(this.deps.records, filterOf(query));
-    await sendList(response, apps, (app) => views.app(app, embeds), { before: '{"apps":[', after: ']}' });
+    await sendList(response, apps, (app) => [views.app(app, embeds)], { before: '{"apps":[', after: ']}' });
   }
 
   async below(request: Request, response: Response, groupId: string): Promise<void> {
@@ -33,7 +33,7 @@ export class AppReads {
     const embeds = appEmbeds(queryOf(request).getAll('embed'), ['counts', 'deployments']);
     const views = this.views();
     const apps = listApps(records, (spec) => isBelow(spec.id, groupId));
-    await sendList(response, apps, (app) => views.app(app, embeds), { before: '{"*":[', after: ']}' });
+    await sendList(response, apps, (app) => [views.app(app, embeds)], { before: '{"*":[', after: ']}' });
   }
 
   async one(request: Request, response: Response, id: string): Promise<void> {

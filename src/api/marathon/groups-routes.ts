@@ -3,7 +3,7 @@ import { InvalidError, NotFoundError } from '../../core/errors';
 import { LIMITS } from '../../core/limits';
 import type { AppSpec } from '../../core/records/app';
 import { appIdOf } from '../../core/records/paths';
-import { sendList } from './answers';
+import { mapInPieces, sendList } from './answers';
 import { AppViews, definitionView, listApps } from './app-view';
 import type { Handler, MarathonDependencies } from './dependencies';
 import { appEmbeds, groupEmbeds } from './embeds';
@@ -33,13 +33,14 @@ export class GroupsRoutes {
     return this.group(request, response, idOf(segments));
   };
 
-  private group(request: Request, response: Response, id: string): void {
+  private async group(request: Request, response: Response, id: string): Promise<void> {
     const { records } = this.deps;
     mustBeGroup(records, id);
     const names = queryOf(request).getAll('embed');
     const embeds = appEmbeds(names.filter((name) => !/^group\.(?:groups|apps|pods)$/.test(name)));
     const views = this.views();
-    const apps = listApps(records, (spec) => isBelow(spec.id, id) && spec.id !== id).map((app): GroupApp => ({
+    const listed = listApps(records, (spec) => isBelow(spec.id, id) && spec.id !== id);
+    const apps = await mapInPieces(listed, (app): GroupApp => ({
       id: app.record.spec.id,
       version: app.record.spec.version,
       view: views.app(app, embeds),
@@ -52,7 +53,7 @@ export class GroupsRoutes {
     const embeds = appEmbeds(queryOf(request).getAll('embed'), ['counts', 'deployments']);
     const views = this.views();
     const apps = listApps(this.deps.records, (spec) => isBelow(spec.id, id));
-    await sendList(response, apps, (app) => views.app(app, embeds));
+    await sendList(response, apps, (app) => [views.app(app, embeds)]);
   }
 
   /** Newest first, as many as are kept of one app. */

@@ -19,8 +19,7 @@ export async function sendTasks(
     response.type('text/plain').send(lines.join(''));
     return;
   }
-  const tasks = apps.flatMap((spec) => views.tasks(spec).filter(wanted));
-  await sendList(response, tasks, (task) => task, { before: '{"tasks":[', after: ']}' });
+  await sendList(response, apps, (spec) => views.tasks(spec).filter(wanted), { before: '{"tasks":[', after: ']}' });
 }
 
 function prefersText(request: Request): boolean {

@@ -1,5 +1,7 @@
 import { Router, type Request, type Response } from 'express';
 import { InvalidError, NotFoundError } from '../../core/errors';
+import type { Stored } from '../../core/ports/records';
+import type { App } from '../../core/records/app';
 import { appIdOf, appPath } from '../../core/records/paths';
 import { readBody } from '../http/body';
 import { answerRollout, sendList } from './answers';
@@ -24,7 +26,7 @@ export function workRoutes(deps: MarathonDependencies): Router {
     await kills.byId(response, idsOf(parseObject(await readBody(request))), options);
   });
   router.get('/v2/deployments', (_request, response) =>
-    sendList(response, activeRollouts(deps.records), ({ record }) => deploymentView(deps.records, record)),
+    sendList(response, activeRollouts(deps.records), ({ record }) => [deploymentView(deps.records, record)]),
   );
   router.delete('/v2/deployments/:id', (request, response) =>
     cancelDeployment(deps, request.params.id, flag(queryOf(request), 'force'), response),
@@ -82,8 +84,11 @@ async function listQueue(
   response: Response,
 ): Promise<void> {
   const withOffers = queryOf(request).getAll('embed').includes('lastUnusedOffers');
-  const items = listApps(records).flatMap(({ record }) => queueView(record, withOffers, clock.nowMs()) ?? []);
-  await sendList(response, items, (item) => item, { before: '{"queue":[', after: ']}' });
+  const viewsOf = ({ record }: Stored<App>) => {
+    const item = queueView(record, withOffers, clock.nowMs());
+    return item === undefined ? [] : [item];
+  };
+  await sendList(response, listApps(records), viewsOf, { before: '{"queue":[', after: ']}' });
 }
 
 /** DELETE /v2/queue/{id}/delay. */

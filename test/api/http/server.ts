@@ -1,4 +1,5 @@
-import express, { type Express } from 'express';
+import type { Express } from 'express';
+import { application } from '../../../src/api/http/application';
 import { statusOf } from './statuses';
 import { errorHandler } from '../../../src/api/http/errors';
 import { listen, type Listening } from '../../../src/api/http/listen';
@@ -10,7 +11,7 @@ export async function serve(
   configure: (app: Express) => void,
   log: Logger = silentLogger(),
 ): Promise<Listening & { readonly url: string }> {
-  const app = express();
+  const app = application();
   configure(app);
   app.use(errorHandler(log, (error) => ({ status: statusOf(error), body: { message: error?.message ?? 'bug' } })));
   const listening = await listen(app, { host: '127.0.0.1', port: 0 });

@@ -1,12 +1,11 @@
-import express from 'express';
+import { application } from '../../../src/api/http/application';
 import { StreamRegistry } from '../../../src/api/http/event-stream';
 import { listen, type Listening } from '../../../src/api/http/listen';
 import { marathonRouter } from '../../../src/api/marathon/router';
 import type { MarathonDependencies } from '../../../src/api/marathon/dependencies';
 import type { AppService } from '../../../src/core/ports/app-service';
 import type { LeaderInfo } from '../../../src/core/ports/election';
-import type { Store } from '../../../src/core/ports/store';
-import { MemoryStore } from '../../../src/io/memory/store';
+import { MemoryStore, type StoreFaults } from '../../../src/io/memory/store';
 import { MirrorRecords } from '../../../src/io/mirror/records';
 import { SystemClock } from '../../../src/io/system/clock';
 import { GroupManager } from '../../../src/orchestrator/group-manager';
@@ -22,7 +21,7 @@ export interface Answer {
 
 /** A whole Marathon face over real records and the real group manager, in memory; nobody runs the apps. */
 export interface World extends MarathonReplica {
-  readonly store: Store;
+  readonly store: MemoryStore;
   /** Another replica on the same store. */
   replica(options?: ReplicaOptions): Promise<MarathonReplica>;
   close(): Promise<void>;
@@ -45,8 +44,9 @@ export interface ReplicaOptions {
 
 const ANSWER_WITHIN_MS = 10_000;
 
-export async function openWorld(): Promise<World> {
-  const store = new MemoryStore();
+/** @param faults of the store, e.g. to take it away */
+export async function openWorld(faults: StoreFaults = {}): Promise<World> {
+  const store = new MemoryStore(faults);
   const closers: (() => Promise<void>)[] = [];
   const replica = async (options: ReplicaOptions = {}) => {
     const { opened, close } = await openReplica(store, closers.length + 1, options);
@@ -64,7 +64,7 @@ export async function openWorld(): Promise<World> {
   };
 }
 
-async function openReplica(store: Store, seed: number, options: ReplicaOptions) {
+async function openReplica(store: MemoryStore, seed: number, options: ReplicaOptions) {
   const clock = new SystemClock();
   const log = silentLogger();
   const stop = new AbortController();
@@ -72,7 +72,7 @@ async function openReplica(store: Store, seed: number, options: ReplicaOptions) 
   await records.start(stop.signal);
   const apps = new GroupManager(records, clock, seededIds(seed), log);
   const streams = new StreamRegistry(clock, log);
-  const app = express();
+  const app = application();
   const server = await listen(app, { host: '127.0.0.1', port: 0 });
   const self = `127.0.0.1:${server.port}`;
   let abdications = 0;
