@@ -5,10 +5,10 @@ import { parseDuration } from './duration';
 /** Parsers of flag values. Each throws an Error whose message starts with "must". */
 
 export interface Endpoint {
-  /** `http` unless it was written with `https://`. */
-  readonly scheme: 'http' | 'https';
   readonly host: string;
   readonly port: number;
+  /** True when it was written with `https://`. */
+  readonly tls: boolean;
 }
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
@@ -85,15 +85,15 @@ export function endpoint(defaultPort: number): (value: string) => Endpoint {
     return {
       host: host(match[2]),
       port: match[3] === undefined ? defaultPort : port(match[3]),
-      scheme: match[1] === 'https' ? 'https' : 'http',
+      tls: match[1] === 'https',
     };
   };
 }
 
 /** `http://host:port` or `https://host:port`; a bare `host:port` counts as http. Normalised, without a trailing slash. */
 export function etcdEndpoint(value: string): string {
-  const { host: name, port: number, scheme } = endpoint(2379)(value);
-  return `${scheme}://${name.includes(':') ? `[${name}]` : name}:${number}`;
+  const { host: name, port: number, tls } = endpoint(2379)(value);
+  return `${tls ? 'https' : 'http'}://${name.includes(':') ? `[${name}]` : name}:${number}`;
 }
 
 /** A file that exists and is not a folder. */

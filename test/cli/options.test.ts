@@ -122,7 +122,7 @@ describe('parseServerOptions', () => {
 describe('parseAgentOptions', () => {
   test('is safe and complete without any flag', () => {
     expect(parseAgentOptions([], {})).toMatchObject({
-      masters: [{ host: '127.0.0.1', port: 5050, scheme: 'http' }],
+      masters: [{ host: '127.0.0.1', port: 5050, tls: false }],
       listen: '127.0.0.1',
       port: 5051,
       hostname: '127.0.0.1',
@@ -136,15 +136,15 @@ describe('parseAgentOptions', () => {
   });
 
   test.each([
-    ['a', [{ host: 'a', port: 5050, scheme: 'http' }]],
+    ['a', [{ host: 'a', port: 5050, tls: false }]],
     [
       'a:1, https://b',
       [
-        { host: 'a', port: 1, scheme: 'http' },
-        { host: 'b', port: 5050, scheme: 'https' },
+        { host: 'a', port: 1, tls: false },
+        { host: 'b', port: 5050, tls: true },
       ],
     ],
-    ['[::1]:5', [{ host: '::1', port: 5, scheme: 'http' }]],
+    ['[::1]:5', [{ host: '::1', port: 5, tls: false }]],
   ])('--master %s', (text, masters) => {
     expect(parseAgentOptions(['--master', text], {}).masters).toEqual(masters);
   });
