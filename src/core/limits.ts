@@ -168,7 +168,13 @@ export const LIMITS = {
   watchBuffer: 1_000,
   /** Milliseconds between attempts to connect to an etcd member: first and last. */
   reconnectFirstMs: 100,
-  reconnectLastMs: 2_000,
+  reconnectLastMs: 500,
+  /** Milliseconds for which a read is repeated while no etcd member can be reached: two attempts to connect. */
+  readRepeatMs: 1_000,
   /** Bytes of etcd's database at which it refuses writes: its default quota. etcd does not tell, so it can be set by flag. */
   etcdQuotaBytes: 2 * 1024 * 1024 * 1024,
+  /** Milliseconds for one call of an agent to the master. */
+  agentCallMs: 10_000,
+  /** Bytes kept of the answer to a probe. */
+  probeBodyBytes: 4_096,
 } as const;

@@ -21,7 +21,7 @@ export interface RealEtcd {
   readonly dataDir: string;
   /** Of the process that runs now; changes with restart(). */
   readonly pid: number;
-  /** Sends a signal. After SIGKILL or SIGTERM it resolves when the process is gone; after others at once. */
+  /** Sends a signal. Resolves when the process is gone (SIGKILL, SIGTERM), stands still (SIGSTOP) or runs (SIGCONT). */
   kill(signal: NodeJS.Signals): Promise<void>;
   /** Starts it again on the same port and data, and waits until it answers. */
   restart(): Promise<void>;
@@ -71,6 +71,8 @@ class EtcdProcess implements RealEtcd {
     if (child === undefined) return;
     if (signal !== 'SIGKILL' && signal !== 'SIGTERM') {
       child.kill(signal);
+      const stopped = signal === 'SIGSTOP';
+      if (stopped || signal === 'SIGCONT') await until(() => isStopped(this.pid) === stopped, `etcd heard ${signal}`);
       return;
     }
     const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
@@ -139,6 +141,11 @@ function dieWithParent(binary: string, args: readonly string[]): [string, string
 
 function onPath(program: string): boolean {
   return (process.env['PATH'] ?? '').split(':').some((folder) => existsSync(join(folder, program)));
+}
+
+/** Signals arrive a moment after they were sent. */
+function isStopped(pid: number): boolean {
+  return /^State:\s+T/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
 }
 
 function missing(error: Error): boolean {

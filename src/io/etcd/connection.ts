@@ -76,20 +76,23 @@ export class EtcdConnection implements ICallable<unknown> {
   }
 
   /**
-   * A read, which may be repeated: after trouble with a member it is asked of the next one, or once more of the only one, all
-   * within one deadline. Throws UnavailableError, CompactedError.
+   * A read, which may be repeated: when a member does not serve it is asked of the next one, until LIMITS.readRepeatMs have
+   * passed and every member has been tried, all within one deadline. Throws UnavailableError, CompactedError.
    *
    * @param call must pass the options on
    * @param askedRevision of a read of the past
    */
   async read<T>(call: (options: CallOptions) => Promise<T>, askedRevision?: number): Promise<T> {
     const callMs = this.options.callMs ?? LIMITS.storeCallMs;
-    const endMs = Date.now() + callMs;
-    for (let left = this.members.length; ; left--) {
+    const startMs = Date.now();
+    for (let tried = 1; ; tried++) {
       try {
-        return await call({ deadline: Math.min(endMs, Date.now() + callMs / 2) });
+        return await call({ deadline: Math.min(startMs + callMs, Date.now() + callMs / 2) });
       } catch (error) {
-        if (left <= 0 || !isMemberTrouble(error) || Date.now() >= endMs) throw failureOf(error, askedRevision);
+        const spentMs = Date.now() - startMs;
+        const enough = spentMs >= LIMITS.readRepeatMs && tried > this.members.length;
+        if (enough || spentMs >= callMs || !isMemberTrouble(error)) throw failureOf(error, askedRevision);
+        if (tried >= this.members.length) await pause(LIMITS.reconnectFirstMs);
       }
     }
   }
@@ -212,6 +215,10 @@ export class EtcdConnection implements ICallable<unknown> {
       'grpc.enable_retries': 0,
     });
   }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function metadataOf(token: string | undefined): Metadata {
