@@ -51,12 +51,14 @@ export async function forwardToLeader(
     throw new BadGatewayError('Detected proxying loop.');
   const headers = {
     ...withoutConnection(request.headers),
+    // Without it Node would send the body of a DELETE unframed, and the leader would read it as another request.
+    ...(request.headers['transfer-encoding'] === undefined ? {} : { 'transfer-encoding': 'chunked' }),
     [VIA]: seen === '' ? via : `${seen}, ${via}`,
     'x-forwarded-for': forwardedFor(request),
   };
   const answer = await exchange(request, leader, headers, options);
   response.writeHead(answer.statusCode ?? 502, { ...withoutConnection(answer.headers), [VIA]: via });
-  await pipeAnswer(answer, response);
+  await pipeAnswer(answer, response, options.answerMs ?? LIMITS.forwardAnswerMs);
 }
 
 function exchange(
@@ -105,8 +107,9 @@ function exchange(
 }
 
 /** What comes after the headers can no longer become an error answer: a broken answer breaks the client's connection. */
-function pipeAnswer(answer: IncomingMessage, response: ServerResponse): Promise<void> {
+function pipeAnswer(answer: IncomingMessage, response: ServerResponse, silenceMs: number): Promise<void> {
   return new Promise((resolve) => {
+    answer.setTimeout(silenceMs, () => answer.destroy(new BadGatewayError('Connection to leader timed out.')));
     answer.on('error', () => response.destroy());
     response.on('close', () => {
       answer.destroy();

@@ -20,6 +20,10 @@ export class EventsRoutes {
       response.status(405).json({ message: 'Send the header Accept: text/event-stream' });
       return;
     }
+    if (request.method === 'HEAD') {
+      response.type('text/event-stream').end();
+      return;
+    }
     const query = queryOf(request);
     const eventTypes = query.getAll('event_type').filter((type) => type !== '');
     const stream = this.deps.streams.start(request, response, {

@@ -1,3 +1,4 @@
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { createServer } from 'node:net';
 import { readBody } from '../../../src/api/http/body';
 import { BadGatewayError, forwardToLeader, type ForwardOptions } from '../../../src/api/http/proxy';
@@ -52,6 +53,38 @@ describe('forwardToLeader', () => {
         host: `127.0.0.1:${leader.port}`,
       },
     });
+    await Promise.all([server.close(0), leader.close(0)]);
+  });
+
+  test('keeps the frame of a body whose length is not known', async () => {
+    const seen: string[] = [];
+    const leader = await serve((app) =>
+      app.use(async (request, response) => {
+        seen.push(`${request.method} ${request.url} ${(await readBody(request)).toString()}`);
+        response.end();
+      }),
+    );
+    const server = await standby({ leader: `127.0.0.1:${leader.port}` });
+    const body = 'DELETE /v2/apps/smuggled HTTP/1.1\r\nHost: x\r\n\r\n';
+    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+      const request = httpRequest(`${server.url}/v2/leader`, { method: 'DELETE', agent: false }, resolve);
+      request.setHeader('transfer-encoding', 'chunked').on('error', reject);
+      request.end(body);
+    });
+    answer.resume();
+    expect([answer.statusCode, seen]).toEqual([200, [`DELETE /v2/leader ${body}`]]);
+    await Promise.all([server.close(0), leader.close(0)]);
+  });
+
+  test('cuts an answer that stops in the middle', async () => {
+    const leader = await serve((app) =>
+      app.use((_request, response) => {
+        response.setHeader('content-length', '100');
+        response.write('half');
+      }),
+    );
+    const server = await standby({ leader: `127.0.0.1:${leader.port}`, answerMs: 200 });
+    await expect(fetch(server.url).then((answer) => answer.text())).rejects.toThrow();
     await Promise.all([server.close(0), leader.close(0)]);
   });
 

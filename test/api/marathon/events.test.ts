@@ -47,6 +47,11 @@ describe('/v2/events', () => {
     abort.abort();
   });
 
+  test('HEAD opens no stream', async () => {
+    const { status } = await world.ask('HEAD', '/v2/events', undefined, { accept: 'text/event-stream' });
+    expect([status, world.streams.size]).toEqual([200, 0]);
+  });
+
   test('the first event is the attachment itself; others hear of it and of its end', async () => {
     const first = await listenTo();
     await first.seen('event_stream_attached');
