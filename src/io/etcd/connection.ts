@@ -15,7 +15,7 @@ import { failureOf, isMemberTrouble, isServiceError, isStaleLogin } from './fail
 import { EtcdProtocol, type EtcdService } from './protocol';
 
 export interface EtcdConnectionOptions {
-  /** `http://host:port` or `https://host:port`, one per member; all of one kind. */
+  /** `host:port`, `http://host:port` or `https://host:port`, one per member; all with or all without TLS. */
   readonly endpoints: readonly string[];
   /** PEM. For https: `ca` unless the system's certificates do; `cert` and `key` to log in by certificate. */
   readonly tls?: { readonly ca?: Buffer; readonly cert?: Buffer; readonly key?: Buffer };
@@ -102,7 +102,8 @@ export class EtcdConnection implements ICallable<unknown> {
     service: EtcdService,
     method: string,
   ): Promise<ClientDuplexStream<Q, A>> {
-    const metadata = metadataOf(await this.login());
+    const login = await this.login();
+    const metadata = metadataOf(login);
     metadata.set('hasleader', 'true'); // a member cut off from the others would otherwise stay silent for ever
     const definition = this.protocol.method(service, method);
     const stream = this.pick().client.makeBidiStreamRequest(
@@ -111,6 +112,9 @@ export class EtcdConnection implements ICallable<unknown> {
       definition.responseDeserialize,
       metadata,
     );
+    stream.on('error', (error) => {
+      if (login !== undefined && isStaleLogin(error)) this.token = undefined; // the next stream logs in again
+    });
     return stream as unknown as ClientDuplexStream<Q, A>; // the protocol file is what types it
   }
 
@@ -228,7 +232,10 @@ function metadataOf(token: string | undefined): Metadata {
 }
 
 function addressOf(endpoint: string): string {
-  return endpoint.replace(/^https?:\/\//, '').replace(/\/$/, '');
+  const address = /^(?:https?:\/\/)?([\w.-]+:\d+|\[[\da-fA-F:.]+\]:\d+)\/?$/.exec(endpoint)?.[1];
+  if (address === undefined)
+    throw new Error(`'${endpoint}' is no etcd endpoint (http://host:port or https://host:port)`);
+  return address;
 }
 
 function credentialsOf({ endpoints, tls, login }: EtcdConnectionOptions): ChannelCredentials {

@@ -12,7 +12,7 @@ export function failureOf(error: unknown, askedRevision = 0): Error {
   const { code, details } = error;
   if (code === status.OUT_OF_RANGE) return new CompactedError(askedRevision); // compacted, or never reached by this etcd
   if (code === status.INVALID_ARGUMENT && /too large/.test(details)) return new TooLargeError(`etcd: ${details}`);
-  if (code === status.INVALID_ARGUMENT && !/auth/.test(details))
+  if (code === status.INVALID_ARGUMENT && !/auth|user name/.test(details))
     return new Error(`etcd refuses the request: ${details}`, { cause: error }); // our bug
   return new UnavailableError('etcd', { cause: error, detail: explain(code, details) });
 }
