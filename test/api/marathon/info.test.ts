@@ -42,6 +42,7 @@ describe('info, leader, ping', () => {
       pragma: 'no-cache',
       expires: '0',
     });
+    for (const name of ['x-powered-by', 'etag']) expect(headers.has(name)).toBe(false);
   });
 
   test('the leader gives up leadership after it has said so', async () => {
