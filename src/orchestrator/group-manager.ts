@@ -1,7 +1,7 @@
 import { planSteps } from '../core/deployment/plan';
 import { ConflictError, ForbiddenError, InvalidError, LockedError, NotFoundError } from '../core/errors';
 import { LIMITS } from '../core/limits';
-import { rolloutsOf, tasksById } from '../core/lifecycle/views';
+import { instancesOf, rolloutsOf, tasksById } from '../core/lifecycle/views';
 import type { AppChange, AppService, ChangeOptions, KilledTask, RolloutStarted } from '../core/ports/app-service';
 import type { Clock } from '../core/ports/clock';
 import type { IdSource } from '../core/ports/ids';
@@ -76,7 +76,8 @@ export class GroupManager implements AppService {
   async resetDelay(appId: string): Promise<void> {
     await this.retrying(false, async () => {
       const app = this.records.collection('App').get(appPath(appId));
-      if (app === undefined || (app.record.status?.launchQueue?.count ?? 0) === 0) {
+      const waits = instancesOf(this.records, appId).some(({ condition }) => condition === 'Scheduled');
+      if (app === undefined || !waits) {
         throw new NotFoundError('Queue', appId, `Application ${appId} not found in tasks queue.`);
       }
       const { metadata } = app.record;
