@@ -78,7 +78,7 @@ describe('/v2/events', () => {
     await world.records.write([agent('a1', 'node-1'), instance(ID, version)]);
     await world.records.write([task(ID, { state: 'TASK_STAGING', message: 'on its way' })]);
     await world.records.write([task(ID)]);
-    await world.records.write([advanced(rollout, { currentStep: 3, state: 'Succeeded' })]);
+    await world.records.write([advanced(rollout, { currentStep: 2, state: 'Succeeded' })]);
     await client.seen('deployment_success');
     expect(client.types).toEqual([
       'event_stream_attached',
@@ -130,7 +130,7 @@ describe('/v2/events', () => {
   test('steps that a watch did not see one by one are told one by one', async () => {
     const { rollout } = await createWeb();
     const client = await listenTo();
-    await world.records.write([advanced(rollout, { currentStep: 3, state: 'Succeeded' })]);
+    await world.records.write([advanced(rollout, { currentStep: 2, state: 'Succeeded' })]);
     await client.seen('deployment_success');
     expect(client.types.slice(1)).toEqual([
       'deployment_info',
@@ -143,7 +143,7 @@ describe('/v2/events', () => {
 
   test('a change that changes nothing is a deployment that ends at once', async () => {
     const { rollout } = await createWeb();
-    await world.records.write([advanced(rollout, { currentStep: 3, state: 'Succeeded' })]);
+    await world.records.write([advanced(rollout, { currentStep: 2, state: 'Succeeded' })]);
     const client = await listenTo();
     await world.ask('PUT', '/v2/apps/web', { instances: 1 });
     await client.seen('deployment_success');
@@ -230,7 +230,7 @@ describe('/v2/events', () => {
     const other = await world.replica();
     const [here, there] = [await listenTo(), await listenTo(other.url)];
     const { rollout } = await createWeb();
-    await world.records.write([advanced(rollout, { currentStep: 3, state: 'Succeeded' })]);
+    await world.records.write([advanced(rollout, { currentStep: 2, state: 'Succeeded' })]);
     await here.seen('deployment_success');
     await there.seen('deployment_success');
     expect(there.types).toEqual(here.types);
