@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { packageRoot } from '../package-root';
-import type { ClusterFolder, ClusterState } from './cluster-state';
+import type { ClusterFolder, ClusterPorts, ClusterState } from './cluster-state';
 import { requireExecutable } from './executables';
 import { StepFailure } from './failure';
 import { isPortFree, listenerOf } from './process-table';
@@ -48,11 +48,6 @@ export async function ensureServer({ folder, state, timeoutMs, env }: StartConte
   const { ports } = state;
   const running = daemon.running();
   if (running === undefined) {
-    await refuseTaken('server', [
-      ['--marathon-port', ports.marathon],
-      ['--mesos-port', ports.mesos],
-      ['--kube-port', ports.kube],
-    ]);
     const listen = [
       '--listen',
       HOST,
@@ -86,7 +81,6 @@ export async function ensureAgent(context: StartContext, resources: string | und
   const { ports } = state;
   const running = daemon.running();
   if (running === undefined) {
-    await refuseTaken('agent', [['--agent-port', ports.agent]]);
     const listen = ['--listen', HOST, '--port', ports.agent, '--hostname', HOST, '--master', `${HOST}:${ports.mesos}`];
     const files = [
       '--work-dir',
@@ -104,13 +98,22 @@ export async function ensureAgent(context: StartContext, resources: string | und
   return { said: `${running === undefined ? 'started' : 'already up'}, http://${HOST}:${ports.agent}` };
 }
 
-/** Throws StepFailure that names the port, who has it, and the flag that chooses another one. */
-async function refuseTaken(step: string, ports: readonly (readonly [string, number])[]): Promise<void> {
-  for (const [flag, port] of ports) {
-    if (await isPortFree(port)) continue;
+/**
+ * Looks at the ports of what does not run yet before anything is started. Throws StepFailure that names the port, who has it,
+ * and the flag that chooses another one.
+ */
+export async function refuseTakenPorts(folder: ClusterFolder, ports: ClusterPorts): Promise<void> {
+  const wanted = [
+    ['server', '--marathon-port', ports.marathon],
+    ['server', '--mesos-port', ports.mesos],
+    ['server', '--kube-port', ports.kube],
+    ['agent', '--agent-port', ports.agent],
+  ] as const;
+  for (const [daemon, flag, port] of wanted) {
+    if (folder.daemon(daemon).running() !== undefined || (await isPortFree(port))) continue;
     const owner = listenerOf(port);
     const who = owner === undefined ? 'another process' : `process ${owner.pid} (${owner.command.slice(0, 120)})`;
-    throw new StepFailure(step, `port ${port} is taken by ${who}`, {
+    throw new StepFailure(daemon, `port ${port} is taken by ${who}`, {
       advice: `stop that process, or choose another port: npm run up -- ${flag} ${port + 1}`,
     });
   }

@@ -5,7 +5,7 @@ import { ClusterClient } from '../cluster-client';
 import type { ValuesOf } from '../flag';
 import { packageRoot } from '../package-root';
 import type { Terminal } from '../terminal';
-import { ensureAgent, ensureEtcd, ensureServer, type StartContext } from './cluster-processes';
+import { ensureAgent, ensureEtcd, ensureServer, refuseTakenPorts, type StartContext } from './cluster-processes';
 import { ClusterFolder, type ClusterPorts, type ClusterState } from './cluster-state';
 import { DockerEngine } from './docker-engine';
 import { ensureEngine, socketPath } from './engine';
@@ -48,6 +48,7 @@ async function start(
   const before = folder.read();
   refuseMoves(folder, options, before);
   const ports = await choosePorts(folder, options, before, progress);
+  await refuseTakenPorts(folder, ports);
   const socket = before?.docker.socket ?? socketPath(options.dockerSocket, env);
   let state: ClusterState = {
     cluster: folder.clusterName(),
