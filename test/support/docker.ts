@@ -85,7 +85,16 @@ class Engine implements TestDocker {
     };
     writeFileSync(join(this.base, 'daemon.json'), JSON.stringify(daemon));
     mkdirSync(join(this.base, 'exec'));
+    process.once('exit', this.abandoned);
   }
+
+  /** A test that forgot to stop its engine, or was cut off, must not leave processes and bridges on the machine. */
+  private readonly abandoned = (): void => {
+    for (const child of [this.dockerd, this.containerd]) child?.kill('SIGKILL');
+    for (const pid of processesOf(this.base)) signal(pid, 'SIGKILL');
+    unmountBelow(this.base);
+    quietly('ip', ['link', 'delete', this.bridge]);
+  };
 
   async start(): Promise<void> {
     this.containerd = this.spawn('containerd', ['--config', join(this.base, 'containerd.toml')]);
@@ -117,6 +126,7 @@ class Engine implements TestDocker {
   async stop(): Promise<void> {
     if (this.stopped) return;
     this.stopped = true;
+    process.removeListener('exit', this.abandoned);
     if (this.dockerd !== undefined) {
       this.resume();
       await removeContainers(this.socketPath).catch(() => undefined);

@@ -39,10 +39,15 @@ export function engineError(error: unknown): Error {
       ? new UnavailableError('Docker', { cause: error, detail: text })
       : new EngineRefusal(status, text, { cause: error });
   }
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  if (CONNECTION_CODES.has(code) || /socket hang up|aborted/i.test(messageOf(error)))
-    return new UnavailableError('Docker', { cause: error, detail: messageOf(error) });
-  return error instanceof Error ? error : new Error(messageOf(error));
+  const message = textOf(error);
+  if (CONNECTION_CODES.has(codeOf(error)) || /socket hang up|aborted/i.test(message))
+    return new UnavailableError('Docker', { cause: error, detail: message });
+  return error instanceof Error ? error : new Error(message, { cause: error });
+}
+
+/** `code` of a system error; '' when it has none. */
+export function codeOf(error: unknown): string {
+  return String(at(error, 'code') ?? '');
 }
 
 export function hasStatus(error: unknown, ...statuses: readonly number[]): boolean {
@@ -51,17 +56,23 @@ export function hasStatus(error: unknown, ...statuses: readonly number[]): boole
 
 /** The engine's own words, without dockerode's frame `(HTTP code 500) server error - … `. */
 function refusalText(error: unknown): string {
-  if (error instanceof Error && 'json' in error) {
-    const json = error.json;
-    if (typeof json === 'object' && json !== null && 'message' in json) return String(json.message);
-  }
-  return messageOf(error)
+  const message = at(at(error, 'json'), 'message');
+  if (typeof message === 'string') return message;
+  return textOf(error)
     .replace(/^\(HTTP code \d+\) [^-]*- /, '')
     .trim();
 }
 
+function textOf(error: unknown): string {
+  const message = at(error, 'message');
+  return typeof message === 'string' ? message : messageOf(error);
+}
+
 function numberAt(error: unknown, key: string): number | undefined {
-  if (typeof error !== 'object' || error === null || !(key in error)) return undefined;
-  const value: unknown = Reflect.get(error, key);
+  const value = at(error, key);
   return typeof value === 'number' ? value : undefined;
+}
+
+function at(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
 }

@@ -85,12 +85,12 @@ export class DockerEngine {
   ): Promise<NodeJS.ReadableStream> {
     const controller = new AbortController();
     const stop = () => controller.abort();
-    signal.addEventListener('abort', stop, { once: true });
+    onAbort(signal, stop);
     try {
       const stream = await this.call(
         name,
         (docker, early) => {
-          early.addEventListener('abort', stop, { once: true });
+          onAbort(early, stop);
           return run(docker, controller.signal);
         },
         { signal },
@@ -143,6 +143,12 @@ export class DockerEngine {
     };
     return new Docker(options);
   }
+}
+
+/** Also when it has aborted already, which no event will tell. */
+function onAbort(signal: AbortSignal, run: () => void): void {
+  if (signal.aborted) run();
+  else signal.addEventListener('abort', run, { once: true });
 }
 
 /** Two calls whose options dockerode takes but whose types do not know. */

@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { open, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LIMITS } from '../../core/limits';
+import { codeOf } from './engine-error';
 import { advanced, logPositionSchema, START, type LogPosition } from './log-position';
 
 type Stream = 'stdout' | 'stderr';
@@ -113,8 +114,7 @@ async function openPlain(path: string): Promise<FileHandle | undefined> {
     await handle.close();
     return undefined;
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'ELOOP' || code === 'EISDIR' || code === 'ENXIO') return undefined;
+    if (['ELOOP', 'EISDIR', 'ENXIO'].includes(codeOf(error))) return undefined;
     throw error;
   }
 }
