@@ -34,8 +34,12 @@ export class World {
     this.groups = new GroupManager(this.records, this.clock, this.ids, this.log, options.groups);
   }
 
+  startRecords(): Promise<void> {
+    return this.records.start(this.life.signal);
+  }
+
   async start(agents: readonly AgentScript[] = [], options: OrchestratorOptions = {}): Promise<Orchestrator> {
-    await this.records.start(this.life.signal);
+    await this.startRecords();
     await this.master.addAgents(agents);
     return this.lead(options);
   }

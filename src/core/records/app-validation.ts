@@ -25,10 +25,7 @@ export function isRefused(result: { readonly spec: AppSpec } | readonly Violatio
  * Makes a complete, valid definition of what a user sent (AppSpecInput, or anything): parsed, every default filled in, service ports assigned; or all the
  * reasons why not, in Marathon's words and path syntax. Sending a completed definition again gives the same definition.
  */
-export function completeApp(
-  input: unknown,
-  context: AppContext,
-): { readonly spec: AppSpec } | readonly Violation[] {
+export function completeApp(input: unknown, context: AppContext): { readonly spec: AppSpec } | readonly Violation[] {
   const parsed = appSpecSchema.safeParse(input);
   if (!parsed.success) return parsed.error.issues.flatMap((issue) => violationsOf(issue));
   const defaults = {
