@@ -1,0 +1,54 @@
+import type { CheckpointDocument, CheckpointStore } from '../../src/core/ports/checkpoint';
+import { sleep } from '../../src/core/ports/clock';
+import type { FakeClock } from '../support/fakes';
+import type { Dice } from './dice';
+import type { SimProcess } from './process';
+
+/** The disk of one host: survives every crash of its agent. */
+export class SimDisk {
+  readonly documents = new Map<string, string>();
+  readonly asides = new Map<string, string>();
+}
+
+/** An agent's way to its disk. A write that is under way when the process dies may be lost before its effect. */
+export class SimCheckpoints implements CheckpointStore {
+  constructor(
+    private readonly disk: SimDisk,
+    private readonly process: SimProcess,
+    private readonly clock: FakeClock,
+    private readonly dice: Dice,
+  ) {}
+
+  list(): Promise<{ readonly documents: readonly CheckpointDocument[]; readonly unreadable: readonly string[] }> {
+    return this.process.call(() =>
+      Promise.resolve({
+        documents: [...this.disk.documents].map(([name, text]) => ({ name, text })),
+        unreadable: [],
+      }),
+    );
+  }
+
+  write(name: string, text: string): Promise<void> {
+    return this.change(() => void this.disk.documents.set(name, text));
+  }
+
+  remove(name: string): Promise<void> {
+    return this.change(() => void this.disk.documents.delete(name));
+  }
+
+  async setAside(name: string): Promise<string> {
+    await this.change(() => {
+      this.disk.asides.set(name, this.disk.documents.get(name) ?? '');
+      this.disk.documents.delete(name);
+    });
+    return `${name}.aside`;
+  }
+
+  private change(effect: () => void): Promise<void> {
+    return this.process.call(async () => {
+      if (this.dice.hit(0.1)) await sleep(this.clock, this.dice.between(1, 50));
+      if (!this.process.isAlive && this.dice.hit(0.5)) return;
+      effect();
+    });
+  }
+}

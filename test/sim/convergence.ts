@@ -1,0 +1,79 @@
+import { instancesOf } from '../../src/core/lifecycle/views';
+import type { Records } from '../../src/core/ports/records';
+import { isTerminal } from '../../src/core/records/mesos';
+import { parseTaskId } from '../../src/core/records/paths';
+import type { SimHost } from './host';
+import { short } from './truth';
+
+/** What is not yet as the users want it, in words; empty: converged. Judged by the records and by what really runs. */
+export function unfinished(records: Records, hosts: readonly SimHost[]): string[] {
+  return [...unfinishedApps(records, hosts), ...leftovers(records, hosts)];
+}
+
+function unfinishedApps(records: Records, hosts: readonly SimHost[]): string[] {
+  const problems: string[] = [];
+  const alive = new Map(hosts.flatMap((host) => host.running()).map((container) => [container.taskId, container]));
+  for (const { record } of records.collection('App').list()) {
+    const { id, instances, version, versionInfo } = record.spec;
+    if (record.metadata.deletionTimestamp !== undefined) {
+      problems.push(`${id} is deleted and still there`);
+      continue;
+    }
+    const views = instancesOf(records, id);
+    if (views.length !== instances) problems.push(`${id} has ${views.length} instances, wanted are ${instances}`);
+    for (const view of views) {
+      const name = short(view.id);
+      const { appVersion } = view.instance.record.spec;
+      const container = alive.get(view.task?.record.spec.taskId ?? '');
+      if (view.condition !== 'Running') problems.push(`${name} of ${id} is ${view.condition}`);
+      else if (container === undefined) problems.push(`${name} of ${id} is Running without a container`);
+      else if (JSON.stringify(opOf(container.info)) !== JSON.stringify(record.spec.env['OP']))
+        problems.push(
+          `${name} of ${id} runs op ${String(opOf(container.info))} of ${appVersion}, not that of ${version}`,
+        );
+      if (appVersion < (versionInfo?.lastConfigChangeAt ?? '')) problems.push(`${name} of ${id} is outdated`);
+    }
+    const counts = record.status;
+    if (counts?.tasksRunning !== instances) problems.push(`status of ${id} says ${counts?.tasksRunning} run`);
+  }
+  return problems;
+}
+
+function leftovers(records: Records, hosts: readonly SimHost[]): string[] {
+  const problems = [...records.collection('Rollout').list()].map(
+    ({ path, record }) => `rollout ${path} is ${record.status.state}: ${record.status.reason ?? ''}`,
+  );
+  const wanted = new Set<string>();
+  for (const { record } of records.collection('Task').list()) {
+    const { taskId } = record.spec;
+    wanted.add(taskId);
+    if (isTerminal(record.status.state)) problems.push(`record of ended task ${short(taskId)} is left`);
+    const id = parseTaskId(taskId);
+    const owner = [...records.collection('Instance').list()].find(
+      ({ record: one }) => one.metadata.name === id?.instanceId,
+    );
+    if (owner?.record.spec.incarnation !== id?.incarnation) problems.push(`task ${short(taskId)} is of no instance`);
+  }
+  for (const { record } of records.collection('Instance').list())
+    if (records.collection('App').get(record.spec.appId.slice(1)) === undefined)
+      problems.push(`instance ${short(record.metadata.name)} is of no app`);
+  for (const host of hosts)
+    for (const container of host.containers.values()) {
+      if (!wanted.has(container.taskId) && container.phase !== 'exited')
+        problems.push(`${host.name} has an orphan container ${short(container.taskId)} (${container.phase})`);
+    }
+  for (const { record } of records.collection('Agent').list())
+    if (record.status.state !== 'active') problems.push(`agent ${record.spec.hostname} is ${record.status.state}`);
+  return problems;
+}
+
+function opOf(info: {
+  readonly command?:
+    | {
+        readonly environment?:
+          { readonly variables: readonly { name: string; value?: string | undefined }[] } | undefined;
+      }
+    | undefined;
+}): string | undefined {
+  return info.command?.environment?.variables.find(({ name }) => name === 'OP')?.value;
+}

@@ -1,0 +1,104 @@
+import type { Resource } from '../../src/core/records/mesos';
+import { ResourceBag } from '../../src/core/records/resources';
+import { parseTaskId } from '../../src/core/records/paths';
+import type { FakeClock } from '../support/fakes';
+import { type Container, type ContainerObserver, portsOf, type SimHost } from './host';
+import type { History } from './history';
+import { short, type Truth } from './truth';
+
+/** The rules that can be checked where containers run, at the instant something happens to one. */
+export class HostRules implements ContainerObserver {
+  readonly hosts: SimHost[] = [];
+  private readonly runs = new Map<string, number>();
+  /** When an instance's container last failed its health checks. */
+  private readonly unhealthy = new Set<string>();
+
+  constructor(
+    private readonly truth: Truth,
+    private readonly history: History,
+    private readonly clock: FakeClock,
+  ) {}
+
+  started(host: SimHost, container: Container): void {
+    this.history.note(`${host.name}: ${short(container.taskId)} runs`);
+    const runs = (this.runs.get(container.taskId) ?? 0) + 1;
+    this.runs.set(container.taskId, runs);
+    if (runs > 1) this.history.violate('no instance twice', `task ${container.taskId} was started ${runs} times`);
+    this.noTwin(host, container);
+    if (!this.truth.tasks.has(container.taskId))
+      this.history.violate('intent before effect', `${container.taskId} runs but the store never had it`);
+    this.withinResources(host);
+    this.portsOnce(host);
+  }
+
+  stopAsked(host: SimHost, container: Container): void {
+    if (container.stopping) return;
+    this.history.note(`${host.name}: ${short(container.taskId)} is asked to stop`);
+    const id = parseTaskId(container.taskId);
+    const instance = id === undefined ? undefined : this.truth.instances.get(id.instanceId);
+    const task = this.truth.tasks.get(container.taskId);
+    const isAsked =
+      instance !== undefined &&
+      // Ends of instances were judged when the store heard of them (Truth).
+      (!instance.present ||
+        instance.goal !== 'Running' ||
+        instance.killedRuns.has(id?.incarnation ?? 0) ||
+        task?.wasUnreachable === true ||
+        this.unhealthy.has(container.taskId));
+    if (!isAsked)
+      this.history.violate('nothing is killed that nobody asked to kill', `${container.taskId} on ${host.name}`);
+  }
+
+  ended(host: SimHost, container: Container): void {
+    this.history.note(`${host.name}: ${short(container.taskId)} ended, ${container.exit?.message ?? ''}`);
+  }
+
+  becameUnhealthy(container: Container): void {
+    this.unhealthy.add(container.taskId);
+    container.healthy = false;
+  }
+
+  /** Milliseconds of fake time, for messages. */
+  nowMs(): number {
+    return this.clock.monotonicMs();
+  }
+
+  private noTwin(host: SimHost, container: Container): void {
+    const id = parseTaskId(container.taskId)?.instanceId;
+    if (id === undefined) return;
+    for (const other of this.hosts)
+      for (const twin of other.running()) {
+        if (twin === container || parseTaskId(twin.taskId)?.instanceId !== id || twin.stopping) continue;
+        if (this.truth.tasks.get(twin.taskId)?.wasUnreachable === true) continue;
+        this.history.violate(
+          'no instance twice',
+          `${twin.taskId} lives on ${other.name}, ${container.taskId} on ${host.name}`,
+        );
+      }
+  }
+
+  private withinResources(host: SimHost): void {
+    const used = sum(host.running().map(({ info }) => info.resources));
+    for (const name of ['cpus', 'mem', 'disk', 'gpus'])
+      if (used.scalar(name) > host.capacity.scalar(name))
+        this.history.violate(
+          'no agent over its resources',
+          `${host.name} has ${host.capacity.scalar(name) / 1000} ${name}, its tasks use ${used.scalar(name) / 1000}`,
+        );
+  }
+
+  private portsOnce(host: SimHost): void {
+    const owners = new Map<number, string>();
+    for (const { info, taskId } of host.running())
+      for (const port of portsOf(info)) {
+        const owner = owners.get(port);
+        if (owner !== undefined)
+          this.history.violate('no port twice', `${host.name}:${port} is of ${owner} and of ${taskId}`);
+        owners.set(port, taskId);
+      }
+  }
+}
+
+function sum(resources: readonly (readonly Resource[])[]): ResourceBag {
+  return resources.reduce<ResourceBag>((total, some) => total.plus(ResourceBag.of(some)), ResourceBag.empty);
+}

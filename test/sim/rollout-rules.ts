@@ -1,0 +1,112 @@
+import type { Term } from '../../src/core/ports/election';
+import type { Records, RecordWrite } from '../../src/core/ports/records';
+import { instancesOf, isServing, type InstanceCondition, type InstanceView } from '../../src/core/lifecycle/views';
+import type { AppSpec } from '../../src/core/records/app';
+import type { Instance } from '../../src/core/records/records';
+import type { FakeClock } from '../support/fakes';
+import type { History } from './history';
+import type { Truth } from './truth';
+
+/** Losses of serving instances that the orchestrator cannot have known about when it decided, milliseconds. */
+const BLIND_MS = 3_000;
+
+/**
+ * Upgrade strategy, judged when the orchestrator decides: against the mirror it decides from, before each of its writes. Between
+ * decision and write a task may have died, so what was lost in the last moments counts as serving.
+ */
+export class RolloutRules {
+  private readonly losses: { readonly appId: string; readonly atMs: number }[] = [];
+
+  constructor(
+    private readonly truth: Truth,
+    private readonly history: History,
+    private readonly clock: FakeClock,
+  ) {}
+
+  /** The same records, with an eye on what is written. */
+  watching(records: Records, term: Term): Records {
+    const write: Records['write'] = (writes, fence) => {
+      if (term.isHeld()) for (const one of writes) this.judge(records, one);
+      return records.write(writes, fence);
+    };
+    return new Proxy(records, {
+      get: (target, name, receiver) => {
+        if (name === 'write') return write;
+        const value: unknown = Reflect.get(target, name, receiver);
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      },
+    });
+  }
+
+  private judge(records: Records, write: RecordWrite): void {
+    if (write.op !== 'put' || write.kind !== 'Instance') return;
+    const before = records.collection('Instance').get(write.path)?.record;
+    const { appId, goal } = write.record.spec;
+    if (before === undefined && goal === 'Running') this.judgeMaximum(records, appId);
+    if (before?.spec.goal === 'Running' && goal !== 'Running') this.judgeMinimum(records, before);
+  }
+
+  /** No more wanted instances than the strategy allows, those on unreachable agents aside. */
+  private judgeMaximum(records: Records, appId: string): void {
+    const { underWay } = this.truth.appOf(appId);
+    const active = instancesOf(records, appId).filter(
+      (view) => view.instance.record.spec.goal === 'Running' && !isOver(view.condition),
+    );
+    const limit = Math.max(0, ...underWay.map(maximumOf));
+    if (active.length + 1 > limit)
+      this.history.violate(
+        'counts within the upgrade strategy',
+        `${appId} gets instance ${active.length + 1}, at most ${limit} are allowed: ${listed(active)}`,
+      );
+  }
+
+  private judgeMinimum(records: Records, instance: Instance): void {
+    const { appId } = instance.spec;
+    const app = this.truth.appOf(appId);
+    if (!app.present || app.deleting || app.disturbing.size === 0) return;
+    if (this.truth.instances.get(instance.metadata.name)?.killedRuns.size) return;
+    const views = instancesOf(records, appId);
+    const view = views.find(({ id }) => id === instance.metadata.name);
+    if (view === undefined || !isServing(view)) return;
+    const left = views.filter(
+      (other) => other !== view && isServing(other) && other.instance.record.spec.goal === 'Running',
+    );
+    const floor = Math.min(...app.underWay.map(minimumOf));
+    if (left.length + this.recentLosses(appId) < floor)
+      this.history.violate(
+        'counts within the upgrade strategy',
+        `${appId} loses a serving instance, ${left.length} are left, the minimum is ${floor}: ${listed(views)}`,
+      );
+  }
+
+  /** Called for every change the truth sees of tasks of an app; see World. */
+  lost(appId: string): void {
+    this.losses.push({ appId, atMs: this.clock.monotonicMs() });
+  }
+
+  private recentLosses(appId: string): number {
+    const sinceMs = this.clock.monotonicMs() - BLIND_MS;
+    while (this.losses[0] !== undefined && this.losses[0].atMs < sinceMs) this.losses.shift();
+    return this.losses.filter((loss) => loss.appId === appId).length;
+  }
+}
+
+function minimumOf({ instances, upgradeStrategy }: AppSpec): number {
+  return Math.ceil(instances * upgradeStrategy.minimumHealthCapacity);
+}
+
+/** Marathon: one more when minimum and maximum are the same, else nothing could ever move. */
+function maximumOf(spec: AppSpec): number {
+  const { instances, upgradeStrategy } = spec;
+  const most = Math.floor(instances * (1 + upgradeStrategy.maximumOverCapacity));
+  return most === minimumOf(spec) ? most + 1 : most;
+}
+
+/** Holds no place any more, or nobody knows. */
+function isOver(condition: InstanceCondition): boolean {
+  return ['Unreachable', 'Finished', 'Failed', 'Killed', 'Error', 'Gone', 'Dropped'].includes(condition);
+}
+
+function listed(views: readonly InstanceView[]): string {
+  return views.map((view) => `${view.id.slice(-6)} ${view.instance.record.spec.goal} ${view.condition}`).join(', ');
+}

@@ -1,0 +1,150 @@
+import type { Election, LeaderInfo, Term } from '../../src/core/ports/election';
+import type { Logger } from '../../src/core/ports/logger';
+import { LeaseElection } from '../../src/io/election/lease-election';
+import type { MemoryLeases } from '../../src/io/memory/leases';
+import type { MemoryStore } from '../../src/io/memory/store';
+import { MirrorRecords } from '../../src/io/mirror/records';
+import { GroupManager } from '../../src/orchestrator/group-manager';
+import { type FakeClock, noopMetrics } from '../support/fakes';
+import type { Dice, Seeds } from './dice';
+import type { History } from './history';
+import type { MasterDoor } from './link';
+import { SimProcess } from './process';
+import { startRoles } from './roles';
+import { type Committed, noTrouble, StoreClient, type StoreTrouble } from './store-client';
+import type { RolloutRules } from './rollout-rules';
+import type { Replica } from './users';
+
+/** What all servers share. */
+export interface Cluster {
+  readonly clock: FakeClock;
+  readonly store: MemoryStore;
+  readonly leases: MemoryLeases;
+  readonly seeds: Seeds;
+  readonly history: History;
+  readonly rules: RolloutRules;
+  readonly log: Logger;
+  onCommit(committed: Committed): void;
+}
+
+interface Running {
+  readonly process: SimProcess;
+  readonly stop: AbortController;
+  readonly records: MirrorRecords;
+  readonly election: Election;
+  readonly replica: Replica;
+  door: MasterDoor | undefined;
+}
+
+/** Between SIGTERM and the end of the process, milliseconds. */
+const TERMINATION_MS = 2_000;
+
+/** One control-plane replica: what the composition root builds, on a process that can be killed. */
+export class SimServer {
+  readonly trouble: StoreTrouble = noTrouble();
+  private readonly dice: Dice;
+  private running: Running | undefined;
+  private isEnding = false;
+  private startsAgain = false;
+
+  constructor(
+    readonly name: string,
+    private readonly cluster: Cluster,
+  ) {
+    this.dice = cluster.seeds.dicePart();
+  }
+
+  get isUp(): boolean {
+    return this.running?.process.isAlive === true;
+  }
+
+  get isLeader(): boolean {
+    return this.isUp && this.running?.election.isLeader() === true;
+  }
+
+  /** Absent until the first list is in memory. */
+  get replica(): Replica | undefined {
+    return this.isUp && (this.running?.records.revision() ?? 0) > 0 ? this.running?.replica : undefined;
+  }
+
+  get door(): MasterDoor | undefined {
+    return this.isUp ? this.running?.door : undefined;
+  }
+
+  /** Does nothing while it is up; while it is being terminated it starts right afterwards. */
+  start(): void {
+    this.startsAgain = this.isEnding;
+    if (this.isUp) return;
+    const { clock, store, leases, seeds, history } = this.cluster;
+    const process = new SimProcess(clock);
+    const log = this.cluster.log.child({ server: this.name });
+    const client = new StoreClient(store, process, clock, this.dice, this.trouble, (committed) =>
+      this.cluster.onCommit(committed),
+    );
+    const ids = seeds.ids();
+    const records = new MirrorRecords(client, process, log, noopMetrics());
+    const me: LeaderInfo = {
+      id: ids.uuid(),
+      hostname: this.name,
+      marathonAddress: `${this.name}:8080`,
+      mesosAddress: `${this.name}:5050`,
+      version: 'sim',
+    };
+    const election = new LeaseElection(leases.client(client.leaseFaults()), client, me, process, log);
+    const apps = new GroupManager(records, process, ids, log);
+    const stop = new AbortController();
+    const replica: Replica = { name: this.name, records, apps };
+    const running: Running = { process, stop, records, election, replica, door: undefined };
+    this.running = running;
+    history.note(`${this.name} starts`);
+    void records.start(stop.signal).then(() => election.run((term) => this.lead(running, term), stop.signal));
+  }
+
+  /** `kill -9`. */
+  crash(): void {
+    this.running?.process.kill();
+  }
+
+  /** SIGTERM: the lease is given back; two seconds later the process is gone. */
+  terminate(): void {
+    const running = this.running;
+    if (running === undefined || !this.isUp || this.isEnding) return;
+    this.isEnding = true;
+    running.stop.abort();
+    this.cluster.clock.after(TERMINATION_MS, () => {
+      running.process.kill();
+      this.isEnding = false;
+      if (this.startsAgain) this.start();
+    });
+  }
+
+  /** As if an operator asked for another leader. */
+  abdicate(): void {
+    this.running?.election.abdicate();
+  }
+
+  /** As the composition root does it. */
+  private async lead(running: Running, term: Term): Promise<void> {
+    const { history, log, rules, seeds } = this.cluster;
+    history.note(`${this.name} leads, term ${term.fence.createRevision}`);
+    try {
+      await running.records.sync();
+      const roles = await startRoles({
+        records: rules.watching(running.records, term),
+        plainRecords: running.records,
+        term,
+        process: running.process,
+        seeds,
+        log: log.child({ server: this.name }),
+      });
+      running.door = { process: running.process, connect: roles.connect };
+      if (!term.signal.aborted)
+        await new Promise<void>((resolve) => term.signal.addEventListener('abort', () => resolve(), { once: true }));
+      running.door = undefined;
+      await roles.stop();
+    } finally {
+      running.door = undefined;
+      history.note(`${this.name} leads no more, term ${term.fence.createRevision}`);
+    }
+  }
+}
