@@ -9,7 +9,8 @@ import type { Logger } from '../core/ports/logger';
  */
 export class KeyQueue {
   private readonly waiting = new Set<string>();
-  private readonly running = new Set<string>();
+  private readonly running = new Map<string, Promise<void>>();
+  private closed = false;
   private readonly timers = new Map<string, { readonly atMs: number; readonly timer: Timer }>();
   private readonly failures = new Map<string, number>();
   private scheduled = false;
@@ -28,8 +29,12 @@ export class KeyQueue {
     return this.waiting.size + this.running.size + this.timers.size;
   }
 
+  private isOver(): boolean {
+    return this.closed || this.signal.aborted;
+  }
+
   add(key: string): void {
-    if (this.signal.aborted) return;
+    if (this.isOver()) return;
     this.waiting.add(key);
     if (this.scheduled) return;
     this.scheduled = true;
@@ -44,7 +49,7 @@ export class KeyQueue {
   addAfter(key: string, delayMs: number): void {
     const atMs = this.clock.monotonicMs() + delayMs;
     const present = this.timers.get(key);
-    if (this.signal.aborted || (present !== undefined && present.atMs <= atMs)) return;
+    if (this.isOver() || (present !== undefined && present.atMs <= atMs)) return;
     present?.timer.cancel();
     const timer = this.clock.after(delayMs, () => {
       this.timers.delete(key);
@@ -53,25 +58,36 @@ export class KeyQueue {
     this.timers.set(key, { atMs, timer });
   }
 
-  /** Forgets everything; work that runs is not interrupted. */
-  clear(): void {
+  /** Resolves when no work runs. */
+  async idle(): Promise<void> {
+    while (this.running.size > 0) await Promise.allSettled(this.running.values());
+  }
+
+  /** Takes no more keys and forgets those that wait; work that runs is not interrupted. */
+  close(): void {
+    this.closed = true;
+    this.clear();
+  }
+
+  private clear(): void {
     this.waiting.clear();
     for (const { timer } of this.timers.values()) timer.cancel();
     this.timers.clear();
   }
 
   private startWorkers(): void {
-    if (this.signal.aborted) return this.clear();
+    if (this.isOver()) return this.clear();
     for (const key of this.waiting) {
       if (this.running.size >= this.workers) return;
       if (this.running.has(key)) continue;
       this.waiting.delete(key);
-      this.running.add(key);
-      void this.run(key);
+      this.running.set(key, this.run(key));
     }
   }
 
   private async run(key: string): Promise<void> {
+    // The caller has noted that it runs before anything can end.
+    await Promise.resolve();
     try {
       await this.work(key);
       this.failures.delete(key);
@@ -84,7 +100,7 @@ export class KeyQueue {
   }
 
   private failed(key: string, error: unknown): void {
-    if (this.signal.aborted || error instanceof FencedError) return;
+    if (this.isOver() || error instanceof FencedError) return;
     const count = (this.failures.get(key) ?? 0) + 1;
     this.failures.set(key, count);
     const delayMs = Math.min(LIMITS.retryLastMs, LIMITS.retryFirstMs * 2 ** Math.min(count - 1, 16));

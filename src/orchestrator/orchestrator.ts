@@ -1,6 +1,6 @@
 import { LIMITS } from '../core/limits';
 import { rolloutsOf, tasksById } from '../core/lifecycle/views';
-import type { Clock } from '../core/ports/clock';
+import type { Clock, Timer } from '../core/ports/clock';
 import type { IdSource } from '../core/ports/ids';
 import type { Logger } from '../core/ports/logger';
 import type { Metrics } from '../core/ports/metrics';
@@ -37,7 +37,6 @@ export interface OrchestratorDeps {
   readonly ids: IdSource;
   readonly log: Logger;
   readonly metrics: Metrics;
-  readonly options?: OrchestratorOptions;
 }
 
 /**
@@ -45,6 +44,9 @@ export interface OrchestratorDeps {
  * state is made from the records at the start.
  */
 export class Orchestrator {
+  /** The same in every term. */
+  static readonly frameworkId = FRAMEWORK_ID;
+
   private readonly context: OrchestratorContext;
   private readonly events: StoredEventRecorder;
   private readonly queue: LaunchQueue;
@@ -57,15 +59,20 @@ export class Orchestrator {
   private readonly rollouts: KeyQueue;
   private readonly janitor: EventJanitor;
   private unsubscribe: () => void = () => undefined;
+  private timer: Timer | undefined;
+  private stopped = false;
 
-  constructor(private readonly deps: OrchestratorDeps) {
+  constructor(
+    private readonly deps: OrchestratorDeps,
+    private readonly options: OrchestratorOptions = {},
+  ) {
     const { records, clock, ids, log, signal } = deps;
     this.events = new StoredEventRecorder(records, clock, ids, log, 'orchestrator');
     this.context = {
       ...deps,
       metrics: orchestratorMetrics(deps.metrics),
       events: this.events,
-      options: deps.options ?? {},
+      options,
     };
     this.queue = new LaunchQueue(clock);
     this.placements = new AppPlacements(records);
@@ -102,7 +109,7 @@ export class Orchestrator {
     const { records, signal } = this.deps;
     await records.sync();
     if (signal.aborted) return;
-    signal.addEventListener('abort', () => this.stop(), { once: true });
+    signal.addEventListener('abort', () => void this.stop(), { once: true });
     this.unsubscribe = records.onChange((changes) => this.onChanges(changes));
     for (const { record } of records.collection('App').list()) this.queue.restore(record);
     const roles = [...new Set([...records.collection('App').list()].map(({ record }) => record.spec.role))];
@@ -113,15 +120,18 @@ export class Orchestrator {
     this.janitor.start();
   }
 
-  /** Stops at once; nothing is written or sent afterwards. */
-  stop(): void {
+  /** Starts nothing new from now on; resolves when the passes under way have ended, each of them bounded by the store's limit. */
+  async stop(): Promise<void> {
+    this.stopped = true;
     this.unsubscribe();
-    this.apps.clear();
-    this.rollouts.clear();
+    this.apps.close();
+    this.rollouts.close();
     this.matcher.stop();
     this.janitor.stop();
     this.events.close();
     this.link.close();
+    this.timer?.cancel();
+    await Promise.all([this.apps.idle(), this.rollouts.idle()]);
   }
 
   /** Status updates that came while nobody led are on record: they are taken as if they came now. */
@@ -138,12 +148,12 @@ export class Orchestrator {
   /** Every key, now and then: a safety net only. */
   private resync(): void {
     const { records, signal, clock } = this.deps;
-    if (signal.aborted) return;
+    if (signal.aborted || this.stopped) return;
     for (const { record } of records.collection('App').list()) this.apps.add(record.spec.id);
     for (const { record } of records.collection('Instance').list()) this.apps.add(record.spec.appId);
     for (const { record } of records.collection('Task').list()) this.addAppOf(appIdOfTask(record));
     for (const { path } of records.collection('Rollout').list()) this.rollouts.add(path);
-    clock.after(this.deps.options?.resyncMs ?? LIMITS.resyncMs, () => this.resync());
+    this.timer = clock.after(this.options.resyncMs ?? LIMITS.resyncMs, () => this.resync());
   }
 
   private addAppOf(appId: string | undefined): void {
@@ -169,7 +179,7 @@ export class Orchestrator {
   }
 
   private onChanges(changes: readonly RecordChange[]): void {
-    if (this.deps.signal.aborted) return;
+    if (this.deps.signal.aborted || this.stopped) return;
     for (const change of changes) this.onChange(change);
   }
 
@@ -211,7 +221,7 @@ export class Orchestrator {
 
   /** Gauges are counted from the records when somebody asks. */
   private collect(): void {
-    if (this.deps.signal.aborted) return;
+    if (this.deps.signal.aborted || this.stopped) return;
     const { metrics } = this.context;
     for (const gauge of [
       metrics.desired,

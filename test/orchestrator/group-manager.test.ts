@@ -198,7 +198,7 @@ describe('GroupManager without a leader', () => {
     await world.startRecords();
     const results = await Promise.all(['/a', '/b', '/c'].map((id) => world.groups.apply([put(id)])));
     const ports = results.flatMap(({ apps }) => apps[0]?.spec.portDefinitions?.map(({ port }) => port) ?? []);
-    expect([...ports].sort()).toEqual([10_000, 10_001, 10_002]);
+    expect([...ports].sort((a, b) => a - b)).toEqual([10_000, 10_001, 10_002]);
     await expect(world.groups.apply([put('/d')])).rejects.toMatchObject({ code: 'INVALID' });
   });
 

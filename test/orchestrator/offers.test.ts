@@ -7,7 +7,7 @@ describe('offers', () => {
   });
   afterEach(() => world.end());
 
-  const hosts = (app: string) => world.running(app).map(({ task }) => task?.record.spec.agentId);
+  const hosts = (app: string): string[] => world.running(app).flatMap(({ task }) => task?.record.spec.agentId ?? []);
 
   test('an idle framework holds no offers and asks for none', async () => {
     await world.start([{ id: 'a1' }]);
@@ -89,7 +89,7 @@ describe('offers', () => {
         const rack = agents.find((agent) => agent.id === id)?.attributes.rack ?? '';
         counts.set(rack, (counts.get(rack) ?? 0) + 1);
       }
-      return [...counts.values()].sort();
+      return [...counts.values()].sort((a, b) => a - b);
     };
     await world.put({ ...spec, instances: 6 });
     await world.run(1_000);

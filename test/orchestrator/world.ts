@@ -57,7 +57,7 @@ export class World {
   }
 
   orchestrator(fence: Fence, options: OrchestratorOptions = {}): Orchestrator {
-    return new Orchestrator({
+    const deps = {
       records: this.records,
       fence,
       signal: this.term.signal,
@@ -67,8 +67,8 @@ export class World {
       ids: this.ids,
       log: this.log,
       metrics: this.metrics,
-      options,
-    });
+    };
+    return new Orchestrator(deps, options);
   }
 
   put(spec: Partial<AppSpecInput> & { id: string }, force = false): Promise<RolloutStarted> {
