@@ -177,4 +177,15 @@ export const LIMITS = {
   agentCallMs: 10_000,
   /** Bytes kept of the answer to a probe. */
   probeBodyBytes: 4_096,
+  /** Commits of tasks that the master has under way: the store groups them; more only adds latency. */
+  masterCommitsInFlight: 8,
+  /** Task records waiting to be written; above it ACCEPT is refused until the store keeps up. About five seconds of full speed. */
+  pendingMasterWrites: 100_000,
+  /** Bytes of one call of an agent: a re-registration names every task it has, a few KB each. */
+  agentCallBytes: 64 * 1024 * 1024,
+  /** Events and bytes on their way to one agent before it is cut off: a burst of launches, and it comes back for the rest. */
+  agentOutstandingEvents: 20_000,
+  agentOutstandingBytes: 64 * 1024 * 1024,
+  /** Agents connected to one leader. */
+  agentStreams: 20_000,
 } as const;

@@ -80,7 +80,7 @@ export class Cluster {
       `--marathon-port=${marathon}`,
       `--mesos-port=${mesos}`,
       `--kube-port=${kube}`,
-      `--work-dir=${dataDir}`,
+      `--data-dir=${dataDir}`,
       ...(this.options.serverFlags ?? []),
     ];
     const start = () => startProcess(command, join(this.dir, `server-${index}.log`));

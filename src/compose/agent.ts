@@ -1,0 +1,90 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Agent } from '../agent/agent';
+import { agentRouter } from '../api/agent/agent-router';
+import { accessLog } from '../api/http/access';
+import { application } from '../api/http/application';
+import { TokenAuth } from '../api/http/auth';
+import { listen } from '../api/http/listen';
+import type { AgentOptions } from '../cli/options';
+import { messageOf } from '../core/errors';
+import { DockerDriver } from '../io/docker/docker-driver';
+import { CheckpointFolder } from '../io/files/checkpoint-folder';
+import { hostResources } from '../io/files/host-resources';
+import { SandboxFolder } from '../io/files/sandbox-folder';
+import { SandboxReader } from '../io/files/sandbox-reader';
+import { HttpAgentLink } from '../io/wire/http-agent-link';
+import { NetProbe } from '../io/wire/net-probe';
+import { newPlatform, readToken, untilStopped } from './platform';
+
+/** `berth agent`: runs until SIGTERM or SIGINT; tasks go on without it. Rejects when its port cannot be had. */
+export async function runAgent(options: AgentOptions): Promise<void> {
+  const token = readToken(options.auth);
+  const platform = newPlatform(options.logLevel, token);
+  const { clock, random, ids, log, metrics, version } = platform;
+  const stop = untilStopped(log);
+  const sandboxes = join(options.workDir, 'sandboxes');
+  const driver = new DockerDriver(
+    {
+      address: { socketPath: options.dockerSocket },
+      cluster: options.cluster,
+      workDir: options.workDir,
+      ...(options.dockerConfig === undefined ? {} : { dockerConfig: options.dockerConfig }),
+    },
+    clock,
+    log,
+    metrics,
+  );
+  const agent = new Agent(
+    {
+      hostname: options.hostname,
+      port: options.port,
+      resources: hostResources(options.workDir, options.resources),
+      attributes: options.attributes ?? [],
+      version,
+      gcDelayMs: options.gcDelayMs,
+      ...(options.region === undefined ? {} : { region: options.region }),
+      ...(options.zone === undefined ? {} : { zone: options.zone }),
+    },
+    {
+      link: new HttpAgentLink({
+        masters: options.masters,
+        ...(token === undefined ? {} : { token }),
+        ...(options.masterCa === undefined ? {} : { ca: readFileSync(options.masterCa, 'utf8') }),
+      }),
+      drivers: [driver],
+      probe: new NetProbe(),
+      checkpoints: new CheckpointFolder(join(options.workDir, 'checkpoints')),
+      sandboxes: new SandboxFolder(sandboxes),
+      clock,
+      random,
+      ids,
+      log,
+      metrics,
+    },
+  );
+  metrics
+    .gauge({ name: 'berth_build_info', help: 'Always 1; the version of Berth.', labels: ['version'] })
+    .set(1, { version });
+  if (options.auth.kind === 'insecure')
+    log.warn('no authentication: anybody who can reach the port can read logs and sandboxes', {
+      listen: options.listen,
+    });
+
+  const app = application();
+  app.use(accessLog('agent', clock, metrics, log));
+  app.use(new TokenAuth(token).middleware(undefined, ['/health', '/healthz', '/readyz']));
+  app.use(agentRouter({ agent, files: new SandboxReader(sandboxes), metrics: () => metrics.render(), log }));
+  const tls =
+    options.tls === undefined
+      ? {}
+      : { tls: { key: readFileSync(options.tls.keyFile, 'utf8'), cert: readFileSync(options.tls.certFile, 'utf8') } };
+  const listening = await listen(app, { host: options.listen, port: options.port, ...tls });
+  log.info('agent is up', { version, port: options.port, masters: options.masters, workDir: options.workDir });
+  driver.check().catch((error: unknown) => log.warn('Docker does not answer yet', { error: messageOf(error) }));
+  agent.start();
+  await new Promise<void>((resolve) => stop.addEventListener('abort', () => resolve(), { once: true }));
+  await agent.stop();
+  await listening.close();
+  log.info('agent has stopped');
+}

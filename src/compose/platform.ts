@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs';
+import type { Auth } from '../cli/options';
+import { packageVersion } from '../cli/package-root';
+import type { Clock } from '../core/ports/clock';
+import type { IdSource } from '../core/ports/ids';
+import type { Logger } from '../core/ports/logger';
+import type { Random } from '../core/ports/random';
+import { WinstonLogger, type LogLevel } from '../io/log/winston-logger';
+import { PromMetrics } from '../io/metrics/prom-metrics';
+import { SystemRandom, UuidSource } from '../io/system/chance';
+import { SystemClock } from '../io/system/clock';
+
+/** What every process has from its machine. */
+export interface Platform {
+  readonly version: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ids: IdSource;
+  readonly log: Logger;
+  readonly metrics: PromMetrics;
+}
+
+/** @param secret never appears in the log, whatever is logged */
+export function newPlatform(level: LogLevel, secret: string | undefined): Platform {
+  const clock = new SystemClock();
+  return {
+    version: packageVersion(),
+    clock,
+    random: new SystemRandom(),
+    ids: new UuidSource(),
+    log: WinstonLogger.open(clock, { level, secrets: secret === undefined ? [] : [secret] }),
+    metrics: new PromMetrics(),
+  };
+}
+
+export function readToken(auth: Auth): string | undefined {
+  return auth.kind === 'token' ? readFileSync(auth.tokenFile, 'utf8').trim() : undefined;
+}
+
+/** Aborts at the first SIGTERM or SIGINT; a second one ends the process at once. */
+export function untilStopped(log: Logger): AbortSignal {
+  const stop = new AbortController();
+  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(name, () => {
+      if (stop.signal.aborted) process.exit(1);
+      log.info('stopping', { signal: name });
+      stop.abort();
+    });
+  }
+  return stop.signal;
+}

@@ -1,0 +1,339 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Express } from 'express';
+import { accessLog, limitConcurrency } from '../api/http/access';
+import { application } from '../api/http/application';
+import { TokenAuth } from '../api/http/auth';
+import { StreamRegistry } from '../api/http/event-stream';
+import { healthRouter, type ReadyCheck } from '../api/http/health';
+import { listen, type Listening } from '../api/http/listen';
+import { kubeRouter } from '../api/kube/router';
+import { writeKubeconfig } from '../api/kube/kubeconfig';
+import { ensurePki } from '../api/kube/pki';
+import { marathonErrors } from '../api/marathon/error-answers';
+import { marathonRouter, uriNotFound } from '../api/marathon/router';
+import { mesosRouter } from '../api/mesos/router';
+import type { ServerOptions } from '../cli/options';
+import { messageOf } from '../core/errors';
+import { LIMITS } from '../core/limits';
+import type { LeaderInfo, Term } from '../core/ports/election';
+import type { Logger } from '../core/ports/logger';
+import { StoredEventRecorder } from '../core/records/event-recorder';
+import { Compactor } from '../io/etcd/compactor';
+import { EtcdConnection } from '../io/etcd/connection';
+import { EtcdElection } from '../io/etcd/election';
+import { EtcdMaintenance } from '../io/etcd/maintenance';
+import { EtcdStore } from '../io/etcd/store';
+import { MirrorRecords } from '../io/mirror/records';
+import { Master } from '../master/master';
+import { GroupManager } from '../orchestrator/group-manager';
+import { Orchestrator } from '../orchestrator/orchestrator';
+import { clusterStatus } from './cluster-status';
+import { notReady } from './not-ready';
+import { newPlatform, readToken, untilStopped, type Platform } from './platform';
+
+/** Parts of a server that live as long as the process. */
+interface ServerParts {
+  readonly options: ServerOptions;
+  readonly platform: Platform;
+  readonly auth: TokenAuth;
+  readonly connection: EtcdConnection;
+  readonly maintenance: EtcdMaintenance;
+  readonly records: MirrorRecords;
+  readonly election: EtcdElection;
+  readonly apps: GroupManager;
+  /** Of people and tools: event streams, watches. */
+  readonly streams: StreamRegistry;
+  /** Of agents: thousands of watchers must not keep agents out. */
+  readonly agentStreams: StreamRegistry;
+  readonly self: LeaderInfo;
+  /** The master of the term that this server holds, if it does. */
+  readonly leading: { master: Master | undefined };
+}
+
+/** `berth server`: runs until SIGTERM or SIGINT. Rejects when a port cannot be had; everything else is waited for. */
+export async function runServer(options: ServerOptions): Promise<void> {
+  const token = readToken(options.auth);
+  const platform = newPlatform(options.logLevel, token);
+  const parts = build(options, platform, token);
+  const { log } = platform;
+  const stop = untilStopped(log);
+  announce(parts);
+
+  const listening = await openFaces(parts, token);
+  log.info('server is up', {
+    version: platform.version,
+    marathon: parts.self.marathonAddress,
+    mesos: parts.self.mesosAddress,
+    kubernetes: `${options.advertiseAddress}:${options.kubePort}`,
+    etcd: options.etcdEndpoints.join(','),
+  });
+  const mirrored = parts.records.start(stop);
+  void mirrored.then(() => {
+    if (!stop.aborted) log.info('mirror is complete', { revision: parts.records.revision() });
+  });
+  await parts.election.run((term) => lead(parts, term), stop);
+  parts.streams.closeAll();
+  parts.agentStreams.closeAll();
+  await Promise.all(listening.map((face) => face.close()));
+  await parts.records.stopped();
+  parts.connection.close();
+  log.info('server has stopped');
+}
+
+function build(options: ServerOptions, platform: Platform, token: string | undefined): ServerParts {
+  const { clock, random, ids, log, metrics } = platform;
+  const connection = new EtcdConnection(etcdOptions(options), random);
+  const store = new EtcdStore(connection, clock, metrics);
+  const records = new MirrorRecords(store, clock, log, metrics);
+  const self: LeaderInfo = {
+    id: randomUUID(),
+    hostname: options.hostname,
+    marathonAddress: `${options.advertiseAddress}:${options.marathonPort}`,
+    mesosAddress: `${options.advertiseAddress}:${options.mesosPort}`,
+    version: platform.version,
+  };
+  return {
+    options,
+    platform,
+    auth: new TokenAuth(token),
+    connection,
+    maintenance: new EtcdMaintenance(connection),
+    records,
+    election: new EtcdElection(connection, store, self, clock, log, { ttlMs: options.leaderTtlMs }),
+    apps: new GroupManager(records, clock, ids, log, {
+      servicePorts: { min: options.localPortMin, max: options.localPortMax },
+    }),
+    streams: new StreamRegistry(clock, log),
+    agentStreams: new StreamRegistry(clock, log, LIMITS.agentStreams),
+    self,
+    leading: { master: undefined },
+  };
+}
+
+function etcdOptions(options: ServerOptions): ConstructorParameters<typeof EtcdConnection>[0] {
+  const { etcdEndpoints, etcdCa, etcdCert, etcdKey, etcdUser, etcdPasswordFile } = options;
+  const pem = (name: 'ca' | 'cert' | 'key', file: string | undefined) =>
+    file === undefined ? {} : { [name]: readFileSync(file) };
+  const tls = { ...pem('ca', etcdCa), ...pem('cert', etcdCert), ...pem('key', etcdKey) };
+  return {
+    endpoints: etcdEndpoints,
+    ...(Object.keys(tls).length === 0 ? {} : { tls }),
+    ...(etcdUser === undefined ? {} : { login: { username: etcdUser, password: passwordIn(etcdPasswordFile) } }),
+  };
+}
+
+function passwordIn(file: string | undefined): string {
+  return file === undefined ? '' : readFileSync(file, 'utf8').trim();
+}
+
+/** One term: master and orchestrator on a mirror that is complete as of now, both gone when the term is over. */
+async function lead(parts: ServerParts, term: Term): Promise<void> {
+  const { records, platform, options, leading } = parts;
+  const { clock, random, ids, metrics } = platform;
+  const log = platform.log.child({ term: term.fence.createRevision });
+  await records.sync();
+  const shared = { records, fence: term.fence, signal: term.signal, clock, random, ids, log, metrics };
+  const events = new StoredEventRecorder(records, clock, ids, log, 'master');
+  const master = new Master(
+    { ...shared, term, events },
+    {
+      pingIntervalMs: options.agentPingTimeoutMs,
+      maxMissedPings: options.maxAgentPingTimeouts,
+      reregisterTimeoutMs: options.agentReregisterTimeoutMs,
+      offerTimeoutMs: options.offerTimeoutMs,
+    },
+  );
+  const orchestrator = new Orchestrator(
+    { ...shared, driver: master },
+    { hostname: options.hostname, taskLaunchTimeoutMs: options.taskLaunchTimeoutMs },
+  );
+  const compactor = new Compactor(parts.maintenance, clock, log, metrics);
+  try {
+    master.start();
+    leading.master = master;
+    await orchestrator.start();
+    await compactor.run(term.signal);
+  } finally {
+    leading.master = undefined;
+    await orchestrator.stop();
+    master.stop();
+    events.close();
+  }
+}
+
+async function openFaces(parts: ServerParts, token: string | undefined): Promise<readonly Listening[]> {
+  const { options, platform } = parts;
+  const { listen: host, dataDir, advertiseAddress, hostname } = options;
+  const pki = await ensurePki(join(dataDir, 'pki'), [host, hostname, advertiseAddress], platform.clock.nowMs());
+  const tls = options.tls === undefined ? {} : { tls: pemOf(options.tls) };
+  const faces = [
+    { app: marathonApp(parts), port: options.marathonPort, ...tls },
+    { app: mesosApp(parts), port: options.mesosPort, ...tls },
+    { app: kubeApp(parts), port: options.kubePort, tls: { key: pki.key, cert: pki.cert } },
+  ];
+  const open: Listening[] = [];
+  try {
+    for (const { app, ...where } of faces) open.push(await listen(app, { host, ...where }));
+  } catch (error) {
+    await Promise.all(open.map((face) => face.close(0)));
+    throw error;
+  }
+  await writeKubeconfig(options.kubeconfig, {
+    server: `https://${advertiseAddress}:${options.kubePort}`,
+    ca: pki.ca,
+    name: options.cluster,
+    ...(token === undefined ? {} : { token }),
+  });
+  return open;
+}
+
+function pemOf(files: { readonly certFile: string; readonly keyFile: string }): { key: string; cert: string } {
+  return { key: readFileSync(files.keyFile, 'utf8'), cert: readFileSync(files.certFile, 'utf8') };
+}
+
+function marathonApp(parts: ServerParts): Express {
+  const { options, platform, records, election, apps, streams, self, auth } = parts;
+  const { clock, log, metrics } = platform;
+  const scheme = options.tls === undefined ? 'http' : 'https';
+  const app = application();
+  app.use(accessLog('marathon', clock, metrics, log));
+  app.use(auth.middleware());
+  app.use(healthRouter({ ready: () => readiness(parts), metrics: () => platform.metrics.render() }));
+  app.use(limitConcurrency());
+  app.use(notReady(records, (response, message) => void response.json({ message })));
+  app.get('/v1/status', (_request, response) => void response.json(statusOf(parts)));
+  app.use(
+    marathonRouter({
+      records,
+      apps,
+      election,
+      clock,
+      log,
+      streams,
+      info: {
+        version: platform.version,
+        self: self.marathonAddress,
+        scheme,
+        frameworkId: () => Orchestrator.frameworkId,
+        storeEndpoints: options.etcdEndpoints,
+        localPortMin: options.localPortMin,
+        localPortMax: options.localPortMax,
+        hostname: options.hostname,
+        mesosUrl: () => {
+          const leader = election.leader();
+          return leader === undefined ? undefined : `${scheme}://${leader.mesosAddress}`;
+        },
+      },
+    }),
+  );
+  app.use(uriNotFound);
+  app.use(marathonErrors(log));
+  return app;
+}
+
+function mesosApp(parts: ServerParts): Express {
+  const { platform, records, election, auth, leading, self, agentStreams } = parts;
+  const { clock, ids, log, metrics } = platform;
+  const app = application();
+  app.use(accessLog('mesos', clock, metrics, log));
+  app.use(auth.middleware(undefined, ['/healthz', '/readyz', '/health']));
+  app.use(healthRouter({ ready: () => readiness(parts), metrics: () => platform.metrics.render() }));
+  app.use(notReady(records, (response, message) => void response.type('text/plain').send(message)));
+  app.use(
+    mesosRouter({
+      election,
+      currentMaster: () => leading.master,
+      selfId: self.id,
+      streams: agentStreams,
+      ids,
+      log,
+      version: platform.version,
+    }),
+  );
+  return app;
+}
+
+function kubeApp(parts: ServerParts): Express {
+  const { platform, records, apps, streams, auth } = parts;
+  const { clock, ids, random, log, metrics, version } = platform;
+  const app = application();
+  app.use(accessLog('kubernetes', clock, metrics, log));
+  app.use(
+    notReady(records, (response, message) => {
+      response.json({
+        kind: 'Status',
+        apiVersion: 'v1',
+        metadata: {},
+        status: 'Failure',
+        message,
+        reason: 'ServiceUnavailable',
+        code: 503,
+      });
+    }),
+  );
+  const authenticate = (request: { readonly headers: { readonly authorization?: string | undefined } }) =>
+    auth.allows(request.headers.authorization);
+  app.use(kubeRouter({ records, apps, clock, ids, random, log, streams, version, authenticate }));
+  return app;
+}
+
+function statusOf(parts: ServerParts): ReturnType<typeof clusterStatus> {
+  const { records, election, options, platform } = parts;
+  return clusterStatus(records, {
+    version: platform.version,
+    cluster: options.cluster,
+    leader: election.leader(),
+    etcdEndpoints: options.etcdEndpoints,
+    auth: options.auth.kind === 'loopback' ? 'none-loopback' : options.auth.kind,
+  });
+}
+
+function readiness({ records, election }: ServerParts): ReadyCheck[] {
+  const leader = election.leader();
+  return [
+    {
+      name: 'mirror',
+      ok: records.revision() > 0,
+      message: records.revision() > 0 ? 'complete' : 'waits for the first list from etcd',
+    },
+    {
+      name: 'etcd',
+      ok: records.isFresh(),
+      message: records.isFresh() ? 'answers' : 'does not answer; what is read may be stale',
+    },
+    {
+      name: 'leader',
+      ok: leader !== undefined,
+      message: leader === undefined ? 'nobody leads' : leader.marathonAddress,
+    },
+  ];
+}
+
+/** What whoever watches this server should know from the start. */
+function announce({ options, platform, election }: ServerParts): void {
+  const { log, metrics, version } = platform;
+  metrics
+    .gauge({ name: 'berth_build_info', help: 'Always 1; the version of Berth.', labels: ['version'] })
+    .set(1, { version });
+  const leads = metrics.gauge({ name: 'berth_leader', help: '1 on the server that leads.' });
+  metrics.onCollect(() => leads.set(election.isLeader() ? 1 : 0));
+  const insecure = options.auth.kind === 'insecure';
+  metrics
+    .gauge({ name: 'berth_insecure_no_auth', help: '1 when anybody who reaches the ports may do anything.' })
+    .set(insecure ? 1 : 0);
+  if (insecure)
+    log.warn('no authentication: anybody who can reach the ports can do anything', { listen: options.listen });
+  election.onChange((leader) => logLeader(log, leader));
+}
+
+function logLeader(log: Logger, leader: LeaderInfo | undefined): void {
+  if (leader === undefined) log.warn('nobody leads');
+  else log.info('leader is known', { leader: leader.marathonAddress, leaderId: leader.id });
+}
+
+/** The one line for whoever started a process that could not start. */
+export function startFailure(error: unknown): string {
+  return `berth: cannot start: ${messageOf(error)}\n`;
+}

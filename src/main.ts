@@ -1,0 +1,25 @@
+#!/usr/bin/env node
+import { runCli } from './cli/main';
+import { processTerminal } from './cli/terminal';
+import { runAgent } from './compose/agent';
+import { runServer, startFailure } from './compose/server';
+import { UnavailableError } from './core/errors';
+
+const terminal = processTerminal();
+const interrupted = new AbortController();
+const handlers = { server: runServer, agent: runAgent };
+
+// The long-running commands listen for signals themselves; for the others Ctrl-C just ends what they do.
+const isService = process.argv[2] === 'server' || process.argv[2] === 'agent';
+if (!isService) process.once('SIGINT', () => interrupted.abort());
+
+runCli(process.argv.slice(2), process.env, handlers, terminal, interrupted.signal).then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    if (!(error instanceof UnavailableError)) throw error;
+    terminal.err(startFailure(error));
+    process.exitCode = 1;
+  },
+);
