@@ -4,7 +4,7 @@ import type { Resource } from '../records/mesos';
 import { parseConstraints, type Constraint } from './constraints';
 import { SCALARS, thousandths, type OfferSlot, type Quantities, type RoleShare } from './offer-slot';
 import type { PlacementIndex } from './placement-index';
-import { hasPort, pickPort, takePort } from './port-ranges';
+import { hasPort, takePort, takeRandomPort } from './port-ranges';
 import type { Reason } from './reasons';
 
 /** A number: this host port; `any`: one of the offer's; `none`: no host port. */
@@ -118,6 +118,8 @@ function total(shares: readonly RoleShare[], scalar: number): number {
 }
 
 function hasPorts(wishes: readonly PortWish[], shares: readonly RoleShare[]): boolean {
+  if (wishes.length === 0) return true;
+  if (wishes.every((wish) => wish === 'any')) return enoughPorts(shares, wishes.length);
   let wanted = 0;
   const fixed = new Set<number>();
   for (const wish of wishes) {
@@ -160,32 +162,31 @@ function takePorts(
   into: Resource[],
 ): (number | undefined)[] {
   if (wishes.length === 0) return [];
-  const fixed = new Set(wishes.filter((wish) => typeof wish === 'number'));
-  const taken = new Map<RoleShare, number[]>();
-  const takeFrom = (share: RoleShare, port: number) => {
-    takePort(share.ports, port);
-    taken.set(share, [...(taken.get(share) ?? []), port]);
-  };
-  for (const port of fixed) {
+  const ports: (number | undefined)[] = wishes.map((wish) => (typeof wish === 'number' ? wish : undefined));
+  const takenFrom: { readonly share: RoleShare; readonly port: number }[] = [];
+  for (const port of ports) {
+    if (port === undefined || takenFrom.some((taken) => taken.port === port)) continue;
     const share = shares.find((candidate) => hasPort(candidate.ports, port));
-    if (share !== undefined) takeFrom(share, port);
+    if (share === undefined) continue;
+    takePort(share.ports, port);
+    takenFrom.push({ share, port });
   }
-  const ports = wishes.map((wish) => {
-    if (wish === 'none') return undefined;
-    if (wish !== 'any') return wish;
-    for (const share of shares) {
-      const port = pickPort(share.ports, fixed, random);
-      if (port === undefined) continue;
-      takeFrom(share, port);
-      return port;
-    }
-    return undefined;
-  });
-  for (const [share, list] of taken) into.push(portsResource(share.role, list));
+  for (let at = 0; at < wishes.length; at++) {
+    if (wishes[at] !== 'any') continue;
+    const share = shares.find((candidate) => candidate.ports.length > 0);
+    const port = share === undefined ? undefined : takeRandomPort(share.ports, random);
+    if (share === undefined || port === undefined) continue;
+    ports[at] = port;
+    takenFrom.push({ share, port });
+  }
+  for (const share of shares) {
+    const taken = takenFrom.filter((entry) => entry.share === share).map(({ port }) => port);
+    if (taken.length > 0) into.push(portsResource(share.role, taken));
+  }
   return ports;
 }
 
 function portsResource(role: string, ports: readonly number[]): Resource {
-  const range = [...ports].sort((a, b) => a - b).map((port) => ({ begin: port, end: port }));
-  return { name: 'ports', type: 'RANGES', ranges: { range }, role };
+  const sorted = ports.length < 2 ? ports : [...ports].sort((a, b) => a - b);
+  return { name: 'ports', type: 'RANGES', ranges: { range: sorted.map((port) => ({ begin: port, end: port })) }, role };
 }

@@ -18,43 +18,35 @@ export function takePort(ranges: PortRange[], port: number): void {
   const at = ranges.findIndex(([begin, end]) => begin <= port && port <= end);
   const range = ranges[at];
   if (range === undefined) throw new Error(`port ${port} is not free`);
-  const [begin, end] = range;
-  const rest: PortRange[] = [];
-  if (begin < port) rest.push([begin, port - 1]);
-  if (port < end) rest.push([port + 1, end]);
-  ranges.splice(at, 1, ...rest);
+  cut(ranges, at, port);
 }
 
-/** Changes `ranges` in place: gives `port` back. */
-export function freePort(ranges: PortRange[], port: number): void {
-  ranges.push([port, port]);
-}
-
-/** The port at position `offset` of all free ones. */
-function portAt(ranges: readonly PortRange[], offset: number): number | undefined {
-  let left = offset;
-  for (const [begin, end] of ranges) {
-    const size = end - begin + 1;
-    if (left < size) return begin + left;
-    left -= size;
+/** Takes `port` out of the range at `at`, which holds it. */
+function cut(ranges: PortRange[], at: number, port: number): void {
+  const [begin, end] = ranges[at] ?? [port, port];
+  if (begin === port && end === port) ranges.splice(at, 1);
+  else if (begin === port) ranges[at] = [port + 1, end];
+  else if (end === port) ranges[at] = [begin, port - 1];
+  else {
+    ranges[at] = [begin, port - 1];
+    ranges.push([port + 1, end]);
   }
-  return undefined;
 }
 
 /**
- * A free port that is not in `except`: a random one, or the next free one after it (Marathon: random start, then in order).
- * Random ports keep a port that was just given back from being taken again at once.
+ * Changes `ranges` in place: takes a random free port. Marathon does the same: a port that was just given back must not be
+ * taken again at once. Undefined: none is free.
  */
-export function pickPort(
-  ranges: readonly PortRange[],
-  except: ReadonlySet<number>,
-  random: Random,
-): number | undefined {
-  const count = countPorts(ranges);
-  const start = Math.floor(random.next() * count);
-  for (let step = 0; step <= except.size && step < count; step++) {
-    const port = portAt(ranges, (start + step) % count);
-    if (port !== undefined && !except.has(port)) return port;
+export function takeRandomPort(ranges: PortRange[], random: Random): number | undefined {
+  let left = Math.floor(random.next() * countPorts(ranges));
+  for (let at = 0; at < ranges.length; at++) {
+    const [begin, end] = ranges[at] ?? [0, -1];
+    const size = end - begin + 1;
+    if (left < size) {
+      cut(ranges, at, begin + left);
+      return begin + left;
+    }
+    left -= size;
   }
   return undefined;
 }

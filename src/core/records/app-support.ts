@@ -56,11 +56,6 @@ const NOT_ACTED_UPON: readonly {
   { field: 'check', isUsed: ({ check }) => check !== undefined, effect: 'the check is not run yet' },
   { field: 'tty', isUsed: ({ tty }) => tty === true, effect: 'no terminal is attached yet' },
   {
-    field: 'resourceLimits',
-    isUsed: ({ resourceLimits }) => resourceLimits !== undefined,
-    effect: 'limits above the request are not applied yet',
-  },
-  {
     field: 'residency',
     isUsed: ({ residency }) => residency !== undefined,
     effect: 'instances are not bound to an agent yet',

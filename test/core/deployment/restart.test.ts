@@ -178,7 +178,6 @@ class Rolling {
     const total = this.old.length + this.fresh.length + this.stopping;
     const { min, max } = capacityBounds(this.wanted, this.strategy, before, this.resident);
     const plan = planRestart({
-      ...this,
       old: this.old,
       fresh: this.fresh,
       stopping: this.stopping,
