@@ -64,7 +64,8 @@ export interface Records {
   /** False until the first list, and while the store does not answer: what is read may be stale. */
   isFresh(): boolean;
   /**
-   * All or nothing. Throws ConflictError (key), FencedError, UnavailableError (unknown outcome), TooLargeError.
+   * All or nothing. Throws ConflictError (key), FencedError, UnavailableError (unknown outcome), TooLargeError,
+   * InvalidError (a record that could not be read again).
    * Resolves with the revision, after the mirror has it.
    */
   write(writes: readonly RecordWrite[], fence?: Fence): Promise<number>;

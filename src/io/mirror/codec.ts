@@ -1,4 +1,4 @@
-import { messageOf, TooLargeError } from '../../core/errors';
+import { InvalidError, messageOf, TooLargeError, type Violation } from '../../core/errors';
 import { LIMITS } from '../../core/limits';
 import { KEY_ROOT } from '../../core/records/paths';
 import { ALL_KINDS, KINDS, type Kind, type RecordOf } from '../../core/records/records';
@@ -38,15 +38,26 @@ export function parseRecord<K extends Kind>(kind: K, text: string): Parsed<K> {
   }
   const result = KINDS[kind].schema.safeParse(value);
   if (result.success) return { ok: true, record: result.data as RecordOf[K] }; // the table pairs each kind with its schema
-  const [first] = result.error.issues;
-  return { ok: false, error: first === undefined ? 'invalid' : `${first.path.join('.')}: ${first.message}` };
+  const [first] = violationsOf(result.error.issues);
+  return { ok: false, error: `${first?.path}: ${first?.message}` };
 }
 
-/** The text to store. TooLargeError above LIMITS.recordBytes. */
+/**
+ * The text to store. TooLargeError above LIMITS.recordBytes; InvalidError when this very version could not read it again, and
+ * every replica would have to set it aside.
+ */
 export function serialize(kind: Kind, path: string, record: unknown): string {
+  const result = KINDS[kind].schema.safeParse(record);
+  if (!result.success) throw new InvalidError(violationsOf(result.error.issues), `${kind} ${path} is not valid`);
   const text = JSON.stringify(record);
   const bytes = Buffer.byteLength(text);
   if (bytes > LIMITS.recordBytes)
     throw new TooLargeError(`${kind} ${path} has ${bytes} bytes; at most ${LIMITS.recordBytes} are allowed`);
   return text;
+}
+
+function violationsOf(
+  issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[],
+): Violation[] {
+  return issues.map(({ path, message }) => ({ path: `/${path.map(String).join('/')}`, message }));
 }

@@ -1,4 +1,11 @@
-import { CompactedError, ConflictError, FencedError, TooLargeError, UnavailableError } from '../../../src/core/errors';
+import {
+  CompactedError,
+  ConflictError,
+  FencedError,
+  InvalidError,
+  TooLargeError,
+  UnavailableError,
+} from '../../../src/core/errors';
 import { LIMITS } from '../../../src/core/limits';
 import { sleep } from '../../../src/core/ports/clock';
 import type { RecordChange } from '../../../src/core/ports/records';
@@ -282,6 +289,17 @@ describe('writing', () => {
     expect(store.peek(`${ROLE}big`)).toBeUndefined();
   });
 
+  it('refuses what it could not read again', async () => {
+    const { records, store } = await open();
+    const invalid = records.write([
+      { op: 'put', kind: 'Role', path: 'good', record: role('good') },
+      { op: 'put', kind: 'Role', path: 'bad', record: role('bad', -1) },
+    ]);
+    await expect(invalid).rejects.toBeInstanceOf(InvalidError);
+    await expect(invalid).rejects.toMatchObject({ violations: [{ path: '/spec/weight' }] });
+    expect(store.peek(`${ROLE}good`)).toBeUndefined();
+  });
+
   it('shows a write of unknown outcome when the watch brings it', async () => {
     const { records, faults } = await open();
     faults.after = (call) => {
@@ -312,8 +330,8 @@ describe('writing', () => {
 describe('corrupt records', () => {
   test.each<{ name: string; value: string; error: RegExp }>([
     { name: 'no JSON', value: '{"kind": "Ro', error: /^not JSON: / },
-    { name: 'a missing field', value: text({ ...role('a'), spec: {} }), error: /^spec\.name: / },
-    { name: 'a wrong type', value: text({ ...role('a'), metadata: 'x' }), error: /^metadata: / },
+    { name: 'a missing field', value: text({ ...role('a'), spec: {} }), error: /^\/spec\/name: / },
+    { name: 'a wrong type', value: text({ ...role('a'), metadata: 'x' }), error: /^\/metadata: / },
     { name: 'an empty value', value: '', error: /^not JSON: / },
   ])(
     'sets $name aside, names it, keeps the last good version, and takes the repaired one',
