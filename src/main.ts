@@ -15,6 +15,8 @@ if (!isService) process.once('SIGINT', () => interrupted.abort());
 
 runCli(process.argv.slice(2), process.env, handlers, terminal, interrupted.signal).then(
   (code) => {
+    // A service has closed everything by now; a timer or socket that was forgotten must not hold the machine's shutdown.
+    if (isService) process.exit(code);
     process.exitCode = code;
   },
   (error: unknown) => {

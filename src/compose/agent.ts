@@ -85,6 +85,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   agent.start();
   await new Promise<void>((resolve) => stop.addEventListener('abort', () => resolve(), { once: true }));
   await agent.stop();
+  await driver.close();
   await listening.close();
   log.info('agent has stopped');
 }
