@@ -39,26 +39,37 @@ export async function waitForAgent(
   return { said: `${found.hostname} offers ${found.resources.cpus ?? '?'} CPUs and ${found.resources.mem ?? '?'} MB` };
 }
 
-/** The sample app running and healthy in full; deployed first if the cluster does not have it. Throws StepFailure. */
+/**
+ * The sample app running, healthy and answering in full; deployed first if the cluster does not have it. After a restart the
+ * records tell of tasks that the agent has not looked for yet, so only the answers count. Throws StepFailure.
+ */
 export async function ensureSampleApp(
   cluster: ClusterClient,
   timeoutMs: number,
   logFile: string,
-): Promise<{ readonly said: string; readonly tasks: readonly MarathonTask[] }> {
+): Promise<{ readonly said: string; readonly answers: readonly SampleAnswer[] }> {
   const before = await asked(() => readApp(cluster));
   if (before === undefined) await deploy(cluster);
   let last = before;
+  let silence: StepFailure | undefined;
   const complete = await waitFor(timeoutMs, async () => {
     last = (await asked(() => readApp(cluster))) ?? last;
-    return last !== undefined && isComplete(last) ? last : undefined;
+    if (last === undefined || !isComplete(last)) return undefined;
+    try {
+      return { app: last, answers: await askInstances(last.tasks) };
+    } catch (error) {
+      if (!(error instanceof StepFailure)) throw error;
+      silence = error;
+      return undefined;
+    }
   });
-  if (complete === undefined) throw await incomplete(cluster, last, timeoutMs, logFile);
-  const said = `${complete.tasksHealthy} of ${complete.instances} instances running and healthy`;
-  return { said: before === undefined ? `deployed, ${said}` : `already deployed, ${said}`, tasks: complete.tasks };
+  if (complete === undefined) throw silence ?? (await incomplete(cluster, last, timeoutMs, logFile));
+  const said = `${complete.app.tasksHealthy} of ${complete.app.instances} instances running and healthy`;
+  return { said: before === undefined ? `deployed, ${said}` : `already deployed, ${said}`, answers: complete.answers };
 }
 
 /** What every instance says to a real HTTP request. Throws StepFailure if one does not answer. */
-export async function askInstances(tasks: readonly MarathonTask[]): Promise<readonly SampleAnswer[]> {
+async function askInstances(tasks: readonly MarathonTask[]): Promise<readonly SampleAnswer[]> {
   return Promise.all(tasks.filter((task) => task.ports[0] !== undefined).map(askInstance));
 }
 

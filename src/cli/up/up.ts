@@ -14,7 +14,7 @@ import { StepFailure } from './failure';
 import { withLock } from './lock';
 import { freePort, isPortFree } from './process-table';
 import { Progress } from './progress';
-import { askInstances, ensureSampleApp, waitForAgent, type SampleAnswer } from './sample-app';
+import { ensureSampleApp, waitForAgent, type SampleAnswer } from './sample-app';
 import { ensureSampleImage } from './sample-image';
 
 export type UpOptions = ValuesOf<typeof UP_FLAGS>;
@@ -93,8 +93,8 @@ async function startSample(
   const engine = new DockerEngine(state.docker.socket);
   await progress.step('sample image', () => ensureSampleImage(engine, env));
   const logFile = folder.daemon('agent').logFile;
-  const { tasks } = await progress.step('sample app', () => ensureSampleApp(cluster, timeoutMs, logFile));
-  return askInstances(tasks);
+  const { answers } = await progress.step('sample app', () => ensureSampleApp(cluster, timeoutMs, logFile));
+  return answers;
 }
 
 /** A running cluster cannot change its ports or its engine under way. */
