@@ -23,6 +23,8 @@ const probe: Probe = {
   tcp: () => Promise.resolve({ ok: true }),
 };
 
+jest.setTimeout(60_000);
+
 let engine: TestDocker;
 let node: DockerAgent;
 

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
 import type Docker from 'dockerode';
 import { messageOf, NotFoundError, TimeoutError, UnavailableError } from '../../core/errors';
 import { LIMITS } from '../../core/limits';
@@ -57,14 +58,18 @@ export class DockerDriver implements TaskDriver {
   /** Containers by task id, as far as this process has seen them. */
   private readonly containers = new Map<string, Container>();
 
+  private readonly options: DockerDriverOptions;
+
   constructor(
-    private readonly options: DockerDriverOptions,
+    options: DockerDriverOptions,
     private readonly clock: Clock,
     private readonly log: Logger,
     metrics: Metrics,
   ) {
+    // However the folder was written, its containers must be found again.
+    this.options = { ...options, workDir: resolve(options.workDir) };
     this.engine = new DockerEngine(options.address, metrics);
-    this.exits = new ExitWatch(this.engine, options.workDir, clock, log);
+    this.exits = new ExitWatch(this.engine, this.options.workDir, clock, log);
     this.images = new ImagePuller(this.engine, options.dockerConfig, log, metrics);
     this.logs = new LogFollower(this.engine, clock, log);
     this.slots = new StartSlots(options.parallelStarts ?? availableParallelism());

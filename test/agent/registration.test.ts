@@ -1,0 +1,97 @@
+import { LIMITS } from '../../src/core/limits';
+import { shellTask } from './builders';
+import { FakeWorld } from './fake-world';
+
+test('registers without an id, keeps the one it is given and comes back with it', async () => {
+  const world = await FakeWorld.started({ resources: [], hostname: 'node7' });
+  expect(world.master.subscriptions[0]?.agent).toMatchObject({ hostname: 'node7', containerizers: ['docker'] });
+  expect(world.master.subscriptions[0]?.agent.id).toBeUndefined();
+  expect(world.checkpoints.documents.get('agent')).toContain('S1');
+  world.master.hangUp();
+  await world.run(LIMITS.retryFirstMs);
+  expect(world.master.subscriptions[1]?.agent.id).toBe('S1');
+  expect(world.master.subscriptions[1]?.agent.runId).toBe(world.master.subscriptions[0]?.agent.runId);
+});
+
+test('backs off while nobody leads and says why', async () => {
+  const world = new FakeWorld();
+  world.master.away = true;
+  await world.start();
+  expect(world.agent.status()).toMatchObject({ state: 'connecting', reason: expect.stringContaining('nobody leads') });
+  await world.run(60_000);
+  world.master.away = false;
+  await world.run(LIMITS.retryLastMs);
+  expect(world.agent.status().state).toBe('registered');
+});
+
+test('answers pings; without them it looks for the leader anew', async () => {
+  const world = new FakeWorld();
+  world.master.pingTimeoutMs = 5_000;
+  await world.start();
+  world.master.tell({ type: 'PING' });
+  await world.run(4_000);
+  expect(world.master.pongs).toEqual(['S1']);
+  world.master.tell({ type: 'PING' });
+  await world.run(4_000);
+  expect(world.master.subscriptions).toHaveLength(1);
+  await world.run(1_000 + LIMITS.retryFirstMs);
+  expect(world.master.subscriptions).toHaveLength(2);
+});
+
+test('names its tasks: live ones and ended ones that nobody has acknowledged', async () => {
+  const world = await FakeWorld.started();
+  world.master.launch(shellTask('live', 'x'), shellTask('known', 'x'), shellTask('untold', 'x'));
+  await world.run();
+  world.driver.exit('known');
+  await world.run();
+  world.master.acknowledges = false;
+  world.driver.exit('untold', { exitCode: 3 });
+  await world.run();
+  world.master.hangUp();
+  await world.run(LIMITS.retryFirstMs);
+  const tasks = world.master.subscriptions.at(-1)?.tasks.map((task) => [task.info.task_id.value, task.state]);
+  expect(tasks).toEqual([
+    ['live', 'TASK_RUNNING'],
+    ['untold', 'TASK_FAILED'],
+  ]);
+});
+
+test('tasks go on while the master is away and updates arrive afterwards, in order', async () => {
+  const world = await FakeWorld.started();
+  world.master.launch(shellTask('t', 'x'));
+  await world.run();
+  world.master.away = true;
+  world.master.hangUp();
+  world.driver.exit('t', { exitCode: 1 });
+  await world.run(30_000);
+  expect(world.master.states('t')).toEqual(['TASK_STARTING', 'TASK_RUNNING']);
+  world.master.away = false;
+  await world.run(LIMITS.retryLastMs);
+  expect(world.master.states('t')).toEqual(['TASK_STARTING', 'TASK_RUNNING', 'TASK_FAILED']);
+});
+
+test('sent away by the master it ends its session and leaves the tasks alone', async () => {
+  const world = await FakeWorld.started();
+  world.master.launch(shellTask('t', 'x'));
+  await world.run();
+  world.master.tell({ type: 'SHUTDOWN', shutdown: { message: 'this agent was marked gone' } });
+  await world.run(60_000);
+  expect(world.agent.status()).toMatchObject({ state: 'shutdown', reason: 'this agent was marked gone' });
+  expect(world.master.subscriptions).toHaveLength(1);
+  expect(world.driver.containers.get('t')?.phase).toBe('running');
+});
+
+test('metrics count live tasks and forget ended ones', async () => {
+  const world = await FakeWorld.started();
+  world.master.launch(shellTask('t', 'x'));
+  await world.run();
+  await world.agent.usage();
+  const series = { task_id: 't', framework_id: 'F1' };
+  expect(world.metrics.read('berth_task_cpu_seconds', series)).toBe(1.5);
+  expect(world.metrics.read('berth_agent_tasks', { state: 'TASK_RUNNING' })).toBe(1);
+  expect(world.metrics.read('berth_agent_registered')).toBe(1);
+  world.driver.exit('t');
+  await world.run();
+  expect(world.metrics.read('berth_task_cpu_seconds', series)).toBeUndefined();
+  expect(world.metrics.read('berth_agent_tasks', { state: 'TASK_RUNNING' })).toBe(0);
+});
