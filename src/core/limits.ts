@@ -156,8 +156,6 @@ export const LIMITS = {
   refusedAgentsPerApp: 10_000,
   /** Milliseconds between two REVIVE calls after the first of a series. */
   reviveMs: 10,
-  /** Milliseconds between two looks for expired events. */
-  eventJanitorMs: 30_000,
   /** Group commit: commits and operations in one etcd transaction. More only makes each wait longer. */
   groupedCommits: 64,
   groupedWrites: 128,
@@ -188,4 +186,6 @@ export const LIMITS = {
   agentOutstandingBytes: 64 * 1024 * 1024,
   /** Agents connected to one leader. */
   agentStreams: 20_000,
+  /** Instances of an app per millisecond of pause between two passes over it: 1,000 instances are looked at every 20 ms. */
+  instancesPerPauseMs: 50,
 } as const;

@@ -15,6 +15,7 @@ import type { KillBrake } from './kill-brake';
 import type { Killer } from './killer';
 import { configVersionOf, type LaunchQueue } from './launch-queue';
 import type { OfferMatcher } from './offer-matcher';
+import { passPauseMs } from './pass-pause';
 import { phaseIn, type AppPhase } from './rollout-progress';
 import type { StatusUpdates } from './status-updates';
 import { decideTerminal, taskFailure } from './task-failure';
@@ -45,23 +46,34 @@ export class AppController {
     private readonly parts: AppControllerParts,
   ) {}
 
-  /** One level-triggered pass over one app. */
-  async sync(appId: string): Promise<void> {
+  /** One level-triggered pass over one app. Resolves with the pause before the next one, in milliseconds. */
+  async sync(appId: string): Promise<number> {
     const app = this.context.records.collection('App').get(appPath(appId));
-    if (app === undefined) return this.syncOrphans(appId);
+    if (app === undefined) {
+      await this.syncOrphans(appId);
+      return 0;
+    }
     if (this.parts.queue.followReset(app.record)) this.parts.matcher.wake();
-    await writeFenced(this.context, this.adoptions(app.record));
-    const views = instancesOf(this.context.records, appId);
-    const decision = this.decideFor(app.record, views);
-    const actions = this.braked(app.record, decision.actions);
-    await writeFenced(this.context, this.writesOf(app.record, actions));
-    this.parts.updates.settle(appId);
-    for (const action of actions) if (action.kind === 'kill') this.kill(app.record, action);
-    if (decision.wakeInMs !== undefined) this.parts.wakeAfter(appId, decision.wakeInMs);
-    if (await this.finishDeletion(appId)) return;
-    this.offerWaiting(appId);
-    await this.writeStatus(appId);
+    const views = await this.converge(app.record);
+    if (await this.finishDeletion(appId)) return 0;
+    this.offerWaiting(appId, views);
+    await this.writeStatus(appId, views);
     await this.trimVersions(app.record);
+    return passPauseMs(views.length);
+  }
+
+  /** Does what is to be done now; the instances as they are afterwards. */
+  private async converge(app: App): Promise<readonly InstanceView[]> {
+    const { id } = app.spec;
+    const views = await this.adopt(app, instancesOf(this.context.records, id));
+    const decision = this.decideFor(app, views);
+    const actions = this.braked(app, decision.actions);
+    const writes = this.writesOf(app, actions);
+    await writeFenced(this.context, writes);
+    this.parts.updates.settle(id);
+    for (const action of actions) if (action.kind === 'kill') this.kill(app, action);
+    if (decision.wakeInMs !== undefined) this.parts.wakeAfter(id, decision.wakeInMs);
+    return writes.length === 0 ? views : instancesOf(this.context.records, id);
   }
 
   /** Nothing is killed because a record is missing: it may be the store that lost it. */
@@ -120,6 +132,15 @@ export class AppController {
   private formerOf(appId: string, phase: AppPhase): AppSpec | undefined {
     if (phase.kind !== 'before' || phase.fromVersion === undefined) return undefined;
     return this.context.records.collection('AppVersion').get(appVersionPath(appId, phase.fromVersion))?.record.spec;
+  }
+
+  /** Every task of a view is one of the app's: more of them than views have means that some have no instance. */
+  private async adopt(app: App, views: readonly InstanceView[]): Promise<readonly InstanceView[]> {
+    const known = views.reduce((count, { task }) => count + (task === undefined ? 0 : 1), 0);
+    if (tasksOfApp(this.context, app.spec.id).length === known) return views;
+    const adoptions = this.adoptions(app);
+    await writeFenced(this.context, adoptions);
+    return adoptions.length === 0 ? views : instancesOf(this.context.records, app.spec.id);
   }
 
   /** Tasks of ours that run without an instance record: the record is made anew. */
@@ -242,8 +263,9 @@ export class AppController {
   }
 
   private kill(app: App, { view, reason }: Extract<Action, { kind: 'kill' }>): void {
-    const task = view.task?.record;
-    if (task === undefined) return;
+    // The task may have ended while this pass was writing.
+    const task = tasksById(this.context.records).get(view.task?.record.spec.taskId ?? '')[0]?.record;
+    if (task === undefined || isTerminal(task.status.state)) return;
     const isFirst = this.parts.killer.kill(task, reason);
     if (!isFirst || (reason !== 'UNHEALTHY' && reason !== 'LAUNCH_TIMEOUT')) return;
     const unhealthy = task.status.latest?.health?.find((result) => result?.alive === false);
@@ -282,10 +304,10 @@ export class AppController {
   }
 
   /** Tells the matcher which instances wait. The records show our own writes already. */
-  private offerWaiting(appId: string): void {
+  private offerWaiting(appId: string, views: readonly InstanceView[]): void {
     const app = this.context.records.collection('App').get(appPath(appId));
     if (app === undefined) return this.parts.queue.remove(appId);
-    const waiting = instancesOf(this.context.records, appId).filter(
+    const waiting = views.filter(
       (view) => view.condition === 'Scheduled' && view.instance.record.spec.goal === 'Running',
     );
     if (this.parts.queue.setWaiting(app.record, waiting)) this.parts.matcher.wake();
@@ -293,25 +315,25 @@ export class AppController {
   }
 
   /** At most one write per LIMITS.statusWriteMs and app, the first of a series at once, none when nothing is new. */
-  private async writeStatus(appId: string): Promise<void> {
+  private async writeStatus(appId: string, views: readonly InstanceView[]): Promise<void> {
     const app = this.context.records.collection('App').get(appPath(appId));
     if (app === undefined) return;
-    const status = this.statusOf(app);
-    if (sameStatus(app.record.status, status)) return;
     const nowMs = this.context.clock.monotonicMs();
     const leftMs = (this.statusWrittenMs.get(appId) ?? Number.NEGATIVE_INFINITY) + LIMITS.statusWriteMs - nowMs;
     if (leftMs > 0) return this.parts.wakeAfter(appId, leftMs);
+    const status = this.statusOf(app, views);
+    if (sameStatus(app.record.status, status)) return;
     this.statusWrittenMs.set(appId, nowMs);
     const record: App = { ...app.record, status, metadata: this.withoutRelease(app.record) };
     await writeFenced(this.context, [{ op: 'put', kind: 'App', path: app.path, record, expect: app.revision }]);
   }
 
-  private statusOf(app: Stored<App>): ReturnType<typeof appStatus> {
+  private statusOf(app: Stored<App>, views: readonly InstanceView[]): ReturnType<typeof appStatus> {
     const { id } = app.record.spec;
     const lastTaskFailure = this.failures.get(id);
     return appStatus({
       app: app.record,
-      views: instancesOf(this.context.records, id),
+      views,
       launchQueue: this.parts.queue.item(id, (lastTaskFailure ?? app.record.status?.lastTaskFailure)?.message),
       lastTaskFailure,
       rollouts: rolloutsOf(this.context.records, id).map(({ path }) => path),

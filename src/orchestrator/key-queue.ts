@@ -12,12 +12,14 @@ export class KeyQueue {
   private readonly running = new Map<string, Promise<void>>();
   private closed = false;
   private readonly timers = new Map<string, { readonly atMs: number; readonly timer: Timer }>();
+  private readonly pausedUntilMs = new Map<string, number>();
   private readonly failures = new Map<string, number>();
   private scheduled = false;
 
   constructor(
     private readonly name: string,
-    private readonly work: (key: string) => Promise<void>,
+    /** Resolves with the milliseconds that must pass before the key is worked on again; void: none. */
+    private readonly work: (key: string) => Promise<number | void>,
     private readonly clock: Clock,
     private readonly log: Logger,
     private readonly signal: AbortSignal,
@@ -35,6 +37,8 @@ export class KeyQueue {
 
   add(key: string): void {
     if (this.isOver()) return;
+    const pauseMs = this.pauseLeftMs(key);
+    if (pauseMs > 0) return this.addAfter(key, pauseMs);
     this.waiting.add(key);
     if (this.scheduled) return;
     this.scheduled = true;
@@ -43,6 +47,15 @@ export class KeyQueue {
       this.scheduled = false;
       this.startWorkers();
     });
+  }
+
+  /** Large keys are worked on less often: what comes meanwhile makes one pass. */
+  private pauseLeftMs(key: string): number {
+    const untilMs = this.pausedUntilMs.get(key);
+    if (untilMs === undefined) return 0;
+    const leftMs = untilMs - this.clock.monotonicMs();
+    if (leftMs <= 0) this.pausedUntilMs.delete(key);
+    return Math.max(0, leftMs);
   }
 
   /** Adds the key after `delayMs`, unless an earlier time is set already. */
@@ -73,6 +86,7 @@ export class KeyQueue {
     this.waiting.clear();
     for (const { timer } of this.timers.values()) timer.cancel();
     this.timers.clear();
+    this.pausedUntilMs.clear();
   }
 
   private startWorkers(): void {
@@ -89,14 +103,20 @@ export class KeyQueue {
     // The caller has noted that it runs before anything can end.
     await Promise.resolve();
     try {
-      await this.work(key);
+      const pauseMs = (await this.work(key)) ?? 0;
       this.failures.delete(key);
+      if (pauseMs > 0) this.pause(key, pauseMs);
     } catch (error) {
       this.failed(key, error);
     } finally {
       this.running.delete(key);
       this.startWorkers();
     }
+  }
+
+  private pause(key: string, pauseMs: number): void {
+    this.pausedUntilMs.set(key, this.clock.monotonicMs() + pauseMs);
+    if (this.waiting.delete(key)) this.addAfter(key, pauseMs);
   }
 
   private failed(key: string, error: unknown): void {

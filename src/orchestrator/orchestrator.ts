@@ -14,7 +14,6 @@ import type { App } from '../core/records/app';
 import { AppController } from './app-controller';
 import { AppPlacements, appIdOfTask } from './app-placements';
 import { FRAMEWORK_ID, type OrchestratorContext, type OrchestratorOptions } from './context';
-import { EventJanitor } from './event-janitor';
 import { KeyQueue } from './key-queue';
 import { KillBrake } from './kill-brake';
 import { Killer } from './killer';
@@ -57,7 +56,6 @@ export class Orchestrator {
   private readonly matcher: OfferMatcher;
   private readonly apps: KeyQueue;
   private readonly rollouts: KeyQueue;
-  private readonly janitor: EventJanitor;
   private unsubscribe: () => void = () => undefined;
   private timer: Timer | undefined;
   private stopped = false;
@@ -89,7 +87,6 @@ export class Orchestrator {
       wakeApps: (ids) => ids.forEach((id) => this.apps.add(id)),
     });
     this.rollouts = new KeyQueue('rollouts', (id) => rollouts.sync(id), clock, log, signal);
-    this.janitor = new EventJanitor(this.context);
   }
 
   private appController(): AppController {
@@ -117,7 +114,6 @@ export class Orchestrator {
     await this.link.open(roles);
     this.catchUp();
     this.resync();
-    this.janitor.start();
   }
 
   /** Starts nothing new from now on; resolves when the passes under way have ended, each of them bounded by the store's limit. */
@@ -127,7 +123,6 @@ export class Orchestrator {
     this.apps.close();
     this.rollouts.close();
     this.matcher.stop();
-    this.janitor.stop();
     this.events.close();
     this.link.close();
     this.timer?.cancel();

@@ -3,6 +3,7 @@ import { appPath, namespacedName } from '../core/records/paths';
 import type { Rollout } from '../core/records/records';
 import type { Stored } from '../core/ports/records';
 import { writeFenced, type OrchestratorContext } from './context';
+import { passPauseMs } from './pass-pause';
 import { rolloutProgress } from './rollout-progress';
 
 export interface RolloutControllerParts {
@@ -23,14 +24,23 @@ export class RolloutController {
     private readonly parts: RolloutControllerParts,
   ) {}
 
-  async sync(rolloutId: string): Promise<void> {
+  /** Resolves with the pause before the next pass, in milliseconds. */
+  async sync(rolloutId: string): Promise<number> {
     const rollout = this.context.records.collection('Rollout').get(rolloutId);
     if (rollout === undefined) {
       this.writtenMs.delete(rolloutId);
-      return;
+      return 0;
     }
     const { state } = rollout.record.status;
-    if (state === 'Succeeded' || state === 'Failed') return this.clearAway(rollout);
+    if (state === 'Succeeded' || state === 'Failed') await this.clearAway(rollout);
+    else await this.follow(rollout);
+    const instances = this.context.records.collection('Instance');
+    const count = rollout.record.spec.apps.reduce((sum, { id }) => sum + instances.in(appPath(id)).length, 0);
+    return passPauseMs(count);
+  }
+
+  private async follow(rollout: Stored<Rollout>): Promise<void> {
+    const { state } = rollout.record.status;
     const total = rollout.record.spec.steps.length;
     const { step, reason } = rolloutProgress(this.context.records, rollout.record);
     if (step > total) await this.advance(rollout, { currentStep: total, state: 'Succeeded' });
