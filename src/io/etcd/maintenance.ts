@@ -35,7 +35,7 @@ export class EtcdMaintenance {
       databaseUsedBytes: Number(status.dbSizeInUse),
       revision: Number(status.header.revision),
       hasLeader: status.leader !== '0',
-      alarms: alarms.alarms.map(({ alarm }) => String(alarm)),
+      alarms: alarms.alarms.map(({ alarm }) => String(alarm).toUpperCase()),
     };
   }
 
