@@ -56,6 +56,7 @@ export function draftOf(
   const warnings = unknownFieldWarnings(object, resource, parts, live, validation);
   const force = takeForce(object);
   const checked = checkedMetadata(isObject(object['metadata']) ? object['metadata'] : {}, subject);
+  checkFinalizers(checked, live, subject);
   const status = live?.object['status'];
   delete object['status'];
   return {
@@ -130,6 +131,16 @@ function unknownFieldWarnings(
     );
   prune(object, unknown);
   return validation === 'Warn' ? texts : [];
+}
+
+/** Kubernetes: once the deletion has begun nobody can hold it up further. */
+function checkFinalizers({ finalizers }: JsonObject, live: Item | undefined, subject: Subject): void {
+  if (live?.object.metadata['deletionTimestamp'] === undefined || !Array.isArray(finalizers)) return;
+  const before = live.object.metadata['finalizers'];
+  const added = finalizers.filter((entry) => !Array.isArray(before) || !before.includes(entry));
+  if (added.length === 0) return;
+  const message = `Forbidden: the object is being deleted, so that no finalizers can be added: ${added.join(', ')}`;
+  throw invalid(subject, [{ reason: 'FieldValueForbidden', message, field: 'metadata.finalizers' }]);
 }
 
 /** The metadata that is not the user's to set. */

@@ -53,6 +53,7 @@ export const TEXTS: Readonly<Record<string, string>> = {
   'App.spec.container.portMappings.name': 'Name of the port, for $PORT_NAME and readiness checks.',
   'App.spec.container.portMappings.labels': 'Labels of the port, for service discovery.',
   'App.spec.container.portMappings.networkNames': 'Networks this port belongs to, if there are several.',
+  'App.spec.container.linuxInfo': 'Linux settings of a MESOS container.',
   'App.spec.networks': 'Networks of the instances.',
   'App.spec.networks.mode': 'host, container/bridge (Docker bridge), container (a named network) or none.',
   'App.spec.networks.name': 'Name of the network; needed for mode container.',

@@ -45,14 +45,13 @@ interface Options {
   readonly streams?: number;
   /** Changes that watches can resume over. */
   readonly history?: number;
-  /** Revisions the store keeps. */
-  readonly keptRevisions?: number;
 }
 
 /** The Kubernetes face over real records in memory and the real group manager, listening on a free port. */
 export class KubeWorld {
   private constructor(
     readonly records: MirrorRecords,
+    readonly store: MemoryStore,
     readonly apps: GroupManager,
     readonly listening: Listening,
     readonly log: RecordingLogger,
@@ -67,7 +66,7 @@ export class KubeWorld {
     const stop = new AbortController();
     const ids = new UuidSource();
     const folder = await mkdtemp(join(tmpdir(), 'berth-kube-'));
-    const store = new MemoryStore({}, limits.keptRevisions);
+    const store = new MemoryStore();
     const history = limits.history === undefined ? {} : { history: limits.history };
     const records = new MirrorRecords(store, new SystemClock(), log, noopMetrics(), history);
     await records.start(stop.signal);
@@ -89,7 +88,7 @@ export class KubeWorld {
     );
     const pki = tls ? await ensurePki(join(folder, 'pki'), [], clock.nowMs()) : undefined;
     const listening = await listen(app, { host: '127.0.0.1', port: 0, ...(pki === undefined ? {} : { tls: pki }) });
-    const world = new KubeWorld(records, apps, listening, log, folder, streams, stop, tls);
+    const world = new KubeWorld(records, store, apps, listening, log, folder, streams, stop, tls);
     if (pki !== undefined) await writeKubeconfig(world.kubeconfig, { server: world.url, ca: pki.ca, token: TOKEN });
     return world;
   }
