@@ -47,7 +47,8 @@ export function engineError(error: unknown): Error {
 
 /** `code` of a system error; '' when it has none. */
 export function codeOf(error: unknown): string {
-  return String(at(error, 'code') ?? '');
+  const code = at(error, 'code');
+  return typeof code === 'string' ? code : '';
 }
 
 export function hasStatus(error: unknown, ...statuses: readonly number[]): boolean {

@@ -70,17 +70,18 @@ export class SandboxReader implements SandboxFiles {
     try {
       let at = options.offset;
       while (!options.signal.aborted) {
-        // Asked before the read: what was written before the end is then surely read.
+        // Both asked before the read: what was written before the end, or before the file was put aside, is then surely read.
         const over = options.isOver?.() ?? false;
+        const rotated = await isRotated(file, handle);
         const data = await readAt(handle, at, CHUNK_BYTES);
         at += data.length;
         if (data.length > 0) {
           yield data;
           continue;
         }
-        const renewed = await reopened(file, handle);
-        if (renewed !== undefined) {
-          handle = renewed;
+        if (rotated) {
+          await handle.close();
+          handle = await open(await this.inside(path), 'r');
           at = 0;
           continue;
         }
@@ -117,13 +118,10 @@ async function readAt(handle: FileHandle, offset: number, length: number): Promi
   return buffer.subarray(0, bytesRead);
 }
 
-/** The file of that name now, if it is another one than the open one (rotation). Closes the old one then. */
-async function reopened(path: string, old: FileHandle): Promise<FileHandle | undefined> {
-  const [now, then] = await Promise.all([stat(path).catch(() => undefined), old.stat()]);
-  if (now === undefined || now.ino === then.ino) return undefined;
-  const fresh = await open(path, 'r');
-  await old.close();
-  return fresh;
+/** The name now stands for another file than the open one. */
+async function isRotated(path: string, open: FileHandle): Promise<boolean> {
+  const [now, then] = await Promise.all([stat(path).catch(() => undefined), open.stat()]);
+  return now !== undefined && now.ino !== then.ino;
 }
 
 /** Resolves when the file changes, after a while, or when `signal` aborts. */
