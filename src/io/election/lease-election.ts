@@ -46,7 +46,9 @@ export class LeaseElection implements Election {
       const term = await this.campaign(signal);
       if (term !== undefined) await this.hold(term, lead, signal);
     }
-    await Promise.race([following, sleep(this.clock, this.ttlMs / 3)]); // a read that hangs must not hold up the exit
+    // A read that hangs must not hold up the exit.
+    const followed = new AbortController();
+    await Promise.race([following.then(() => followed.abort()), sleep(this.clock, this.ttlMs / 3, followed.signal)]);
   }
 
   abdicate(): void {
