@@ -69,9 +69,16 @@ export function printTable(rows: readonly Row[]): void {
     row.goal,
     row.met === undefined ? '' : row.met ? 'yes' : 'NO',
   ]);
-  const widths = header.map((title, column) => Math.max(title.length, ...lines.map((line) => (line[column] ?? '').length)));
+  const widths = header.map((title, column) =>
+    Math.max(title.length, ...lines.map((line) => (line[column] ?? '').length)),
+  );
   const print = (cells: readonly string[]) =>
-    process.stdout.write(`${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()}\n`);
+    process.stdout.write(
+      `${cells
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd()}\n`,
+    );
   print(header);
   print(widths.map((width) => '-'.repeat(width)));
   lines.forEach(print);

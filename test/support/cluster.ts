@@ -5,7 +5,7 @@ import { MarathonClient } from './marathon-client';
 import { freePorts, startProcess, type RunningProcess } from './process';
 import { waitFor } from './wait';
 
-const MAIN = resolve(__dirname, '../../dist/main.js');
+const MAIN = resolve(process.cwd(), 'dist/main.js');
 
 export interface ServerUnderTest {
   process: RunningProcess;
