@@ -159,11 +159,12 @@ export class MirrorRecords implements Records {
   private async load(signal: AbortSignal): Promise<void> {
     this.metrics.counter({ name: 'berth_mirror_lists_total', help: 'Complete lists of all records.' }).inc();
     const staged: Staged[] = [];
+    const known = this.state.revision;
     let revision = 0;
     for await (const page of this.store.list(KEY_ROOT)) {
       if (signal.aborted) return;
       revision = page.revision;
-      this.refuseThePast(revision);
+      this.refuseThePast(known, revision);
       for (const entry of page.entries) {
         const taken = this.state.stage(entry);
         if (taken !== undefined) staged.push(taken);
@@ -176,13 +177,17 @@ export class MirrorRecords implements Records {
     this.log.info('the mirror has listed all records', { revision, records: staged.length, changes: changes.length });
   }
 
-  /** Nothing is ever undone because the store came back empty or old: better to stand still until somebody looks. */
-  private refuseThePast(revision: number): void {
-    if (revision >= this.state.revision) return;
+  /**
+   * Nothing is ever undone because the store came back empty or old: better to stand still until somebody looks.
+   *
+   * @param known what the mirror had before it asked: while the answer is on its way the watch may bring more
+   */
+  private refuseThePast(known: number, revision: number): void {
+    if (revision >= known) return;
     this.fresh = false;
-    const detail = `it went back from revision ${this.state.revision} to ${revision} (wiped, or restored from a backup); restart the server to accept its present state`;
+    const detail = `it went back from revision ${known} to ${revision} (wiped, or restored from a backup); restart the server to accept its present state`;
     this.refusal = new UnavailableError('store', { detail });
-    this.log.error('the store went back in time', { was: this.state.revision, is: revision });
+    this.log.error('the store went back in time', { was: known, is: revision });
     throw this.refusal;
   }
 
@@ -232,8 +237,9 @@ export class MirrorRecords implements Records {
 
   /** Something below WATCH_ROOT that is at least as new as everything committed before this call. */
   private async target(): Promise<number> {
+    const known = this.state.revision;
     const head = await this.headRevision();
-    this.refuseThePast(head);
+    this.refuseThePast(known, head);
     if (await this.progress.reached(head, USUAL_LAG_MS)) return head;
     // Either the watch is slow, or others use this etcd too and the newest revision is theirs: only a write of ours can tell.
     return this.store.commit([{ kind: 'put', key: SYNC_KEY, value: '' }]);

@@ -516,6 +516,19 @@ describe('a store that went back in time', () => {
 });
 
 describe('sync', () => {
+  it('is not alarmed by an answer that the watch has overtaken', async () => {
+    const { records, store, clock, faults, log } = await open();
+    faults.after = (call) => (call.name === 'list' ? sleep(clock, 10) : undefined);
+    const sync = records.sync();
+    await clock.run(5);
+    await putRole(store, 'a'); // the watch brings it while the older answer is on its way
+    await clock.run(20);
+    await sync;
+    expect(log.messages('error')).toEqual([]);
+    expect(Object.keys(roles(records))).toEqual(['a']);
+    await write(records, 'b');
+  });
+
   it('resolves only when the mirror has what was committed before', async () => {
     const world = await open();
     const { records, store, clock } = world;
