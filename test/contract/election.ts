@@ -105,6 +105,14 @@ export function describeElection(name: string, open: () => Promise<ElectionUnder
       await store.commit([{ kind: 'put', key: '/t/x', value: '3' }], runner.terms[1]?.fence);
     });
 
+    it('lets others lead when one cannot', async () => {
+      const broken = run('a', () => Promise.reject(new Error('this one cannot lead')));
+      await world.until(() => broken.terms.length > 0, 'the broken one is elected');
+      const sound = run('b');
+      await world.until(() => sound.leads, 'the sound one leads');
+      expect(sound.terms).toHaveLength(1);
+    });
+
     it('keeps leading far longer than the lease lasts', async () => {
       const [a, b] = [run('a'), run('b')];
       const first = await leader([a, b]);

@@ -58,7 +58,9 @@ export class LeaderView {
         for await (const batch of this.store.watch(this.key, revision, signal))
           for (const change of batch.changes) {
             if (change.kind === 'put' && change.entry.key === this.key) this.show(change.entry);
-            if (change.kind === 'delete' && change.key === this.key) this.show(undefined);
+            // A watch that lags may tell the end of an earlier term after we have won a later one.
+            const isNews = change.kind === 'delete' && change.revision > (this.entry?.revision ?? 0);
+            if (isNews && change.key === this.key) this.show(undefined);
           }
       } catch (error) {
         this.log.warn('cannot watch the leader key', { key: this.key, error: messageOf(error) });
@@ -82,7 +84,9 @@ export class LeaderView {
 
   private async read(): Promise<number> {
     for await (const page of this.store.list(this.key, { pageSize: 1 })) {
-      this.show(page.entries.find((entry) => entry.key === this.key));
+      const entry = page.entries.find(({ key }) => key === this.key);
+      // An answer from before we won says nothing about now.
+      if (entry !== undefined || page.revision >= (this.entry?.revision ?? 0)) this.show(entry);
       return page.revision;
     }
     return 0;

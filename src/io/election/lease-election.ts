@@ -118,19 +118,25 @@ export class LeaseElection implements Election {
     this.strayLeaseId = term.leaseId;
     await this.dropStrayLease();
     this.log.info('leadership ended', { createRevision: term.fence.createRevision });
-    await leading;
+    const hasFailed = !(await leading);
     this.term = undefined;
+    // What failed here may work elsewhere: the others, who campaign at once, come first.
+    if (hasFailed) await sleep(this.clock, this.ttlMs, signal);
   }
 
-  private async runLead(lead: (term: Term) => Promise<void>, term: HeldTerm): Promise<void> {
+  /** False: it ended with an error. */
+  private async runLead(lead: (term: Term) => Promise<void>, term: HeldTerm): Promise<boolean> {
     try {
       await lead(term);
+      return true;
     } catch (error) {
       this.log.error('the leader stopped on an error', { error: messageOf(error) });
       // A part that fails at once must not win a hundred terms a second.
       await sleep(this.clock, LIMITS.campaignRetryMs, term.signal);
+      return false;
+    } finally {
+      term.end();
     }
-    term.end();
   }
 
   /** Renews at a third of the lease, more often after a failure; returns when the term has ended. */
