@@ -1,9 +1,11 @@
-import { FencedError, messageOf, TooLargeError, UnavailableError } from '../core/errors';
+import { ConflictError, FencedError, messageOf, TooLargeError, UnavailableError } from '../core/errors';
 import { LIMITS } from '../core/limits';
 import { sleep } from '../core/ports/clock';
 import type { RecordWrite } from '../core/ports/records';
 import type { Framework, Task } from '../core/records/records';
 import type { MasterContext } from './context';
+
+type JournalWrite = Extract<RecordWrite, { op: 'put' | 'delete' }>;
 
 interface Waiter {
   resolve(): void;
@@ -12,21 +14,22 @@ interface Waiter {
 
 /** The writes of one path: what is waiting, and whether an earlier one is under way. */
 interface Slot {
-  write: RecordWrite | undefined;
+  write: JournalWrite | undefined;
   waiters: Waiter[];
   isInFlight: boolean;
 }
 
 interface Batch {
   readonly slots: readonly Slot[];
-  readonly writes: readonly RecordWrite[];
+  readonly writes: readonly JournalWrite[];
   readonly waiters: readonly (readonly Waiter[])[];
 }
 
 /**
  * Writes of records that only the master writes (tasks, frameworks), fenced by the term. What is asked for in one go becomes
  * one commit; writes of one path never overtake each other, and of those that wait only the last is written. While the store
- * does not answer it repeats (its writes are absolute, so repeating is harmless); when the term is over everything rejects.
+ * does not answer it repeats (its writes are absolute, so repeating is harmless), each time as a compare-and-swap; when the
+ * term is over everything rejects.
  */
 export class Journal {
   private readonly slots = new Map<string, Slot>();
@@ -71,7 +74,7 @@ export class Journal {
     this.queue = [];
   }
 
-  private add(key: string, write: RecordWrite): Promise<void> {
+  private add(key: string, write: JournalWrite): Promise<void> {
     if (this.isClosed) return Promise.reject(new FencedError());
     return new Promise((resolve, reject) => {
       const slot = this.slots.get(key) ?? { write: undefined, waiters: [], isInFlight: false };
@@ -112,7 +115,10 @@ export class Journal {
     let pauseMs: number = LIMITS.retryFirstMs;
     for (;;) {
       try {
-        await this.context.records.write(batch.writes, this.context.term.fence);
+        await this.context.records.write(
+          batch.writes.map((write) => this.expecting(write)),
+          this.context.term.fence,
+        );
         return settle(batch, (waiter) => waiter.resolve());
       } catch (error) {
         if (error instanceof TooLargeError && batch.writes.length > 1) return this.commitHalves(batch);
@@ -120,12 +126,28 @@ export class Journal {
           settle(batch, (waiter) => waiter.reject(new FencedError()));
           return this.onFenced();
         }
-        if (!(error instanceof UnavailableError)) return settle(batch, (waiter) => waiter.reject(error));
+        if (!(error instanceof UnavailableError || error instanceof ConflictError))
+          return settle(batch, (waiter) => waiter.reject(error));
         this.context.log.warn('tasks could not be written, trying again', { error: messageOf(error), pauseMs });
+        // An attempt that seemed to fail may have taken effect: the mirror must see it before the next one.
+        await this.context.records.sync().catch(() => undefined);
       }
       await sleep(this.context.clock, pauseMs, this.context.term.signal);
       pauseMs = Math.min(2 * pauseMs, LIMITS.retryLastMs);
     }
+  }
+
+  /**
+   * As a compare-and-swap against what this replica has seen, which nobody else writes: an attempt that was given up and takes
+   * effect late must not undo what has been written since.
+   */
+  private expecting(write: JournalWrite): RecordWrite {
+    const { records } = this.context;
+    const stored = records.collection(write.kind).get(write.path);
+    if (stored !== undefined) return { ...write, expect: stored.revision };
+    // What cannot be read has no revision here; it is written over, as it is the master's own.
+    const isCorrupt = records.corrupt().some(({ key }) => key.endsWith(`/${write.path}`));
+    return isCorrupt ? write : { ...write, expect: 0 };
   }
 
   private async commitHalves({ slots, writes, waiters }: Batch): Promise<void> {
@@ -141,7 +163,7 @@ export class Journal {
 }
 
 function take(slots: readonly Slot[]): Batch {
-  const writes: RecordWrite[] = [];
+  const writes: JournalWrite[] = [];
   const waiters: Waiter[][] = [];
   for (const slot of slots) {
     if (slot.write === undefined) continue;
