@@ -1,4 +1,4 @@
-import { planSteps } from '../core/deployment/plan';
+import { planSteps, type AppTransition } from '../core/deployment/plan';
 import { ConflictError, ForbiddenError, InvalidError, LockedError, NotFoundError } from '../core/errors';
 import { LIMITS } from '../core/limits';
 import { instancesOf, rolloutsOf, tasksById } from '../core/lifecycle/views';
@@ -126,7 +126,7 @@ export class GroupManager implements AppService {
       };
       const rolloutId = this.ids.uuid();
       const steps = planSteps(
-        drafts.flatMap(({ transition }) => transition ?? []),
+        drafts.flatMap(({ transition }) => (transition === undefined ? [] : withUnfinished(transition, cancelled))),
         graphAfter(this.records, drafts),
       );
       const writes = [
@@ -271,6 +271,16 @@ function refuseTooMany(changes: readonly AppChange[]): void {
 
 function isOver({ status }: Rollout): boolean {
   return status.state === 'Succeeded' || status.state === 'Failed';
+}
+
+/** A change that takes the place of an unfinished replacement must finish it, or instances of former versions stay for ever. */
+function withUnfinished(transition: AppTransition, cancelled: readonly Stored<Rollout>[]): AppTransition {
+  const isUnfinished = cancelled.some(({ record }) =>
+    record.spec.steps.some(({ actions }) =>
+      actions.some(({ action, app }) => action === 'RestartApplication' && app === transition.id),
+    ),
+  );
+  return isUnfinished && transition.to !== undefined ? { ...transition, restart: true } : transition;
 }
 
 /** Without `wipe` the run named in the annotation is killed and the instance goes on; with it the instance goes. */

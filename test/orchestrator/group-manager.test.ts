@@ -160,6 +160,16 @@ describe('GroupManager without a leader', () => {
     });
   });
 
+  test('a change that takes the place of an unfinished replacement finishes it', async () => {
+    await world.groups.apply([put('/web', { instances: 2 })]);
+    await finish();
+    await world.groups.apply([put('/web', { instances: 2, cmd: 'new' })]);
+    await world.groups.apply([put('/web', { instances: 3, cmd: 'new' })], { force: true });
+    const last = await world.groups.apply([put('/web', { instances: 4, cmd: 'new' })], { force: true });
+    const rollout = world.records.collection('Rollout').get(last.rolloutId)?.record;
+    expect(rollout?.spec.steps).toEqual([{ actions: [{ action: 'RestartApplication', app: '/web' }] }]);
+  });
+
   test('changes of other apps run side by side, up to the limit', async () => {
     await world.groups.apply([put('/a')]);
     await world.groups.apply([put('/b')]);
