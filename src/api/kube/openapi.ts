@@ -177,7 +177,9 @@ function collectionPath(resource: Resource): JsonObject {
 }
 
 function objectPath(resource: Resource): JsonObject {
-  const verbs = Object.entries(ACTIONS).filter(([, verb]) => resource.verbs.includes(verb));
+  // kubectl leaves validation to the server only when PATCH is described, also for kinds that can be made but not patched.
+  const described = resource.verbs.includes('create') ? [...resource.verbs, 'patch'] : resource.verbs;
+  const verbs = Object.entries(ACTIONS).filter(([, verb]) => described.includes(verb));
   return {
     ...Object.fromEntries(verbs.map(([method]) => [method, operation(resource, method)])),
     parameters: nameParameters(resource, true),

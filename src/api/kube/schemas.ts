@@ -40,10 +40,15 @@ function openApi(source: unknown, place: string): Schema {
   if (source['const'] !== undefined) result['enum'] = [source['const']];
   bounds(source, result);
   // The text of a list is about the list; explain would print it twice.
-  if (source['items'] !== undefined) result['items'] = omit(openApi(source['items'], place), 'description');
+  if (source['items'] !== undefined) result['items'] = orAnything(omit(openApi(source['items'], place), 'description'));
   children(source, result, place);
   alternatives(source, result, place);
-  return result;
+  return orAnything(result);
+}
+
+/** A schema that says nothing takes anything; `kubectl explain` needs that in writing. */
+function orAnything(schema: Schema): Schema {
+  return Object.keys(schema).length === 0 ? { 'x-kubernetes-preserve-unknown-fields': true } : schema;
 }
 
 function bounds(source: JsonObject, result: Schema): void {
