@@ -10,6 +10,7 @@ import { appStatus, sameStatus } from './app-status';
 import { appIdOfTask, groupOf, type AppPlacements } from './app-placements';
 import { writeFenced, type OrchestratorContext } from './context';
 import { decide, decideWithoutApp, type Action } from './decide';
+import { InstanceDrafts } from './instance-drafts';
 import { adoptedInstance, decommissioned, forgotten, newInstance, nextRun, replaced } from './instance-writes';
 import type { KillBrake } from './kill-brake';
 import type { Killer } from './killer';
@@ -40,11 +41,14 @@ export class AppController {
   private readonly failures = new Map<string, TaskFailure>();
   private readonly statusWrittenMs = new Map<string, number>();
   private readonly toldMs = new Map<string, number>();
+  private readonly drafts: InstanceDrafts;
 
   constructor(
     private readonly context: OrchestratorContext,
     private readonly parts: AppControllerParts,
-  ) {}
+  ) {
+    this.drafts = new InstanceDrafts(context.records, context.ids);
+  }
 
   /** One level-triggered pass over one app. Resolves with the pause before the next one, in milliseconds. */
   async sync(appId: string): Promise<number> {
@@ -68,8 +72,10 @@ export class AppController {
     const views = await this.adopt(app, instancesOf(this.context.records, id));
     const decision = this.decideFor(app, views);
     const actions = this.braked(app, decision.actions);
+    this.drafts.begin(id);
     const writes = this.writesOf(app, actions);
     await writeFenced(this.context, writes);
+    this.drafts.written(id);
     this.parts.updates.settle(id);
     for (const action of actions) if (action.kind === 'kill') this.kill(app, action);
     if (decision.wakeInMs !== undefined) this.parts.wakeAfter(id, decision.wakeInMs);
@@ -84,6 +90,7 @@ export class AppController {
     this.parts.queue.remove(appId);
     this.parts.placements.drop(appId);
     this.parts.brake.allows(appId, 0, 0, this.context.clock.monotonicMs());
+    this.drafts.forget(appId);
     this.failures.delete(appId);
     this.statusWrittenMs.delete(appId);
     const live = tasksOfApp(this.context, appId).filter(({ record }) => !isTerminal(record.status.state));
@@ -208,7 +215,7 @@ export class AppController {
       switch (action.kind) {
         case 'schedule':
           return Array.from({ length: action.count }, () =>
-            newInstance(app.spec.id, action.version, this.context.ids.uuid(), nowMs),
+            newInstance(app.spec.id, action.version, this.drafts.next(app.spec.id), nowMs),
           );
         case 'decommission':
           return [decommissioned(action.view, action.reason)];
