@@ -20,10 +20,16 @@ export interface SessionListener {
 /** Ping time-out until the master has named its own. */
 const FIRST_PING_TIMEOUT_MS = 15_000;
 
+/** Milliseconds: the bound of the pause right after a session was lost, and its cap for as long as a fail-over may take. */
+const SOON_MS = 50;
+const FAILOVER_PAUSE_MS = 400;
+const FAILOVER_MS = 20_000;
+
 /**
  * Keeps a session with the leading master: connects, answers pings, connects again when the stream ends or no ping comes. Between
  * attempts it waits a random time below a bound that doubles (Mesos: registration_backoff_factor), so that the agents of a large
- * cluster do not all come at once.
+ * cluster do not all come at once. While a fail-over may be under way the bound stays low: a new leader can place nothing before its
+ * agents are back.
  */
 export class MasterSession {
   /** Resolves when the stream is open: events may come, and be answered, a little earlier. */
@@ -31,6 +37,8 @@ export class MasterSession {
   private pingTimeoutMs = FIRST_PING_TIMEOUT_MS;
   private watchdog: Timer | undefined;
   private boundMs: number = LIMITS.retryFirstMs;
+  /** Monotonic; until then a fail-over is assumed. */
+  private failoverUntilMs = 0;
 
   constructor(
     private readonly link: AgentLink,
@@ -48,7 +56,8 @@ export class MasterSession {
       this.log.warn('no session with a master', { reason });
       this.listener.closed(reason);
       await sleep(this.clock, this.random.next() * this.boundMs, signal);
-      this.boundMs = Math.min(this.boundMs * 2, LIMITS.retryLastMs);
+      const capMs = this.clock.monotonicMs() < this.failoverUntilMs ? FAILOVER_PAUSE_MS : LIMITS.retryLastMs;
+      this.boundMs = Math.min(this.boundMs * 2, capMs);
     }
   }
 
@@ -89,8 +98,9 @@ export class MasterSession {
   private hear(event: AgentEvent, finish: (reason: string) => void): void {
     if (event.type === 'SUBSCRIBED') {
       this.pingTimeoutMs = event.subscribed.pingTimeoutMs;
-      this.boundMs = LIMITS.retryFirstMs;
+      this.boundMs = SOON_MS;
     }
+    this.failoverUntilMs = this.clock.monotonicMs() + FAILOVER_MS;
     this.watch(finish);
     if (event.type === 'PING') this.pong();
     else this.listener.event(event);
