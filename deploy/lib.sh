@@ -145,8 +145,9 @@ apt_install() {
 }
 
 show_log() {
-  fail "$1 failed; the end of its output:" || :
-  tail -n 15 "$2" | sed 's/^/    | /' >&2
+  fail "$1 failed; its output:" || :
+  # npm tells the reason first, apt last.
+  if [ "$(wc -l <"$2")" -le 30 ]; then cat "$2"; else head -n 15 "$2"; echo ...; tail -n 15 "$2"; fi | sed 's/^/    | /' >&2
   rm -f "$2"
 }
 
