@@ -188,4 +188,6 @@ export const LIMITS = {
   agentStreams: 20_000,
   /** Instances of an app per millisecond of pause between two passes over it: 1,000 instances are looked at every 20 ms. */
   instancesPerPauseMs: 50,
+  /** Milliseconds after which a write that was given up no longer takes effect: etcd's own request time-out is 7 s at most. */
+  lateWriteMs: 60_000,
 } as const;

@@ -4,6 +4,7 @@ import { sleep } from '../core/ports/clock';
 import type { RecordWrite } from '../core/ports/records';
 import type { Framework, Task } from '../core/records/records';
 import type { MasterContext } from './context';
+import { LateWrites } from './late-writes';
 
 type JournalWrite = Extract<RecordWrite, { op: 'put' | 'delete' }>;
 
@@ -37,12 +38,15 @@ export class Journal {
   private inFlight = 0;
   private isScheduled = false;
   private isClosed = false;
+  private readonly late: LateWrites;
 
   constructor(
     private readonly context: MasterContext,
     /** The store says that another leads: stop at once. */
     private readonly onFenced: () => void,
-  ) {}
+  ) {
+    this.late = new LateWrites(context, (path) => void this.deleteTask(path).catch(() => undefined));
+  }
 
   /** Paths that wait or are under way. */
   get pending(): number {
@@ -51,10 +55,12 @@ export class Journal {
 
   /** Resolves when this record, or a newer one of the same path, is durable. */
   putTask(path: string, record: Task): Promise<void> {
+    this.late.puts(path);
     return this.add(`t/${path}`, { op: 'put', kind: 'Task', path, record });
   }
 
   deleteTask(path: string): Promise<void> {
+    this.late.removes(path);
     return this.add(`t/${path}`, { op: 'delete', kind: 'Task', path });
   }
 
@@ -69,6 +75,7 @@ export class Journal {
   /** Rejects everything that waits with FencedError. */
   close(): void {
     this.isClosed = true;
+    this.late.close();
     for (const slot of this.slots.values()) for (const waiter of slot.waiters) waiter.reject(new FencedError());
     this.slots.clear();
     this.queue = [];
@@ -129,6 +136,7 @@ export class Journal {
         if (!(error instanceof UnavailableError || error instanceof ConflictError))
           return settle(batch, (waiter) => waiter.reject(error));
         this.context.log.warn('tasks could not be written, trying again', { error: messageOf(error), pauseMs });
+        for (const { kind, op, path } of batch.writes) if (kind === 'Task' && op === 'put') this.late.doubt(path);
         // An attempt that seemed to fail may have taken effect: the mirror must see it before the next one.
         await this.context.records.sync().catch(() => undefined);
       }

@@ -82,6 +82,19 @@ describe('Journal', () => {
     expect(store.peek('/berth/v1/tasks/a/t')).toBeUndefined();
   });
 
+  test('a creation that takes effect after the removal is removed again', async () => {
+    const seen: boolean[] = [];
+    records.onChange((changes) => seen.push(...changes.map(({ current }) => current !== undefined)));
+    next = 'late';
+    const put = journal.putTask('a/t', task('TASK_RUNNING'));
+    await clock.run(200);
+    await put;
+    await journal.deleteTask('a/t');
+    await clock.run(10_000);
+    expect(seen).toEqual([true, false, true, false]);
+    expect(store.peek('/berth/v1/tasks/a/t')).toBeUndefined();
+  });
+
   test('an attempt that took effect unheard is found and passed', async () => {
     next = 'unheard';
     const put = journal.putTask('a/t', task('TASK_RUNNING'));
