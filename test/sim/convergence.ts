@@ -1,20 +1,21 @@
-import { instancesOf } from '../../src/core/lifecycle/views';
+import { instancesOf, type InstanceView } from '../../src/core/lifecycle/views';
 import type { Records } from '../../src/core/ports/records';
-import { isTerminal } from '../../src/core/records/mesos';
+import type { AppSpec } from '../../src/core/records/app';
+import { isTerminal, type TaskInfo } from '../../src/core/records/mesos';
 import { parseTaskId } from '../../src/core/records/paths';
-import type { SimHost } from './host';
-import { short } from './truth';
+import type { Container, SimHost } from './host';
+import { short, type Truth } from './truth';
 
 /** What is not yet as the users want it, in words; empty: converged. Judged by the records and by what really runs. */
-export function unfinished(records: Records, hosts: readonly SimHost[]): string[] {
-  return [...unfinishedApps(records, hosts), ...leftovers(records, hosts)];
+export function unfinished(records: Records, hosts: readonly SimHost[], truth: Truth): string[] {
+  return [...unfinishedApps(records, hosts, truth), ...leftovers(records, hosts)];
 }
 
-function unfinishedApps(records: Records, hosts: readonly SimHost[]): string[] {
+function unfinishedApps(records: Records, hosts: readonly SimHost[], truth: Truth): string[] {
   const problems: string[] = [];
   const alive = new Map(hosts.flatMap((host) => host.running()).map((container) => [container.taskId, container]));
   for (const { record } of records.collection('App').list()) {
-    const { id, instances, version, versionInfo } = record.spec;
+    const { id, instances } = record.spec;
     if (record.metadata.deletionTimestamp !== undefined) {
       problems.push(`${id} is deleted and still there`);
       continue;
@@ -22,20 +23,24 @@ function unfinishedApps(records: Records, hosts: readonly SimHost[]): string[] {
     const views = instancesOf(records, id);
     if (views.length !== instances) problems.push(`${id} has ${views.length} instances, wanted are ${instances}`);
     for (const view of views) {
-      const name = short(view.id);
-      const { appVersion } = view.instance.record.spec;
       const container = alive.get(view.task?.record.spec.taskId ?? '');
-      if (view.condition !== 'Running') problems.push(`${name} of ${id} is ${view.condition}`);
-      else if (container === undefined) problems.push(`${name} of ${id} is Running without a container`);
-      else if (JSON.stringify(opOf(container.info)) !== JSON.stringify(record.spec.env['OP']))
-        problems.push(
-          `${name} of ${id} runs op ${String(opOf(container.info))} of ${appVersion}, not that of ${version}`,
-        );
-      if (appVersion < (versionInfo?.lastConfigChangeAt ?? '')) problems.push(`${name} of ${id} is outdated`);
+      const name = `${short(view.id)} of ${id}`;
+      if (view.condition !== 'Running') problems.push(`${name} is ${view.condition}`);
+      else if (container === undefined) problems.push(`${name} is Running without a container`);
+      else if (!truth.appOf(id).isLeftHalfDone) problems.push(...outdated(name, record.spec, view, container));
     }
     const counts = record.status;
     if (counts?.tasksRunning !== instances) problems.push(`status of ${id} says ${counts?.tasksRunning} run`);
   }
+  return problems;
+}
+
+function outdated(name: string, spec: AppSpec, view: InstanceView, { info }: Container): string[] {
+  const { appVersion } = view.instance.record.spec;
+  const problems: string[] = [];
+  if (opOf(info) !== spec.env['OP'])
+    problems.push(`${name} runs op ${opOf(info) ?? '-'} of ${appVersion}, not that of ${spec.version}`);
+  if (appVersion < (spec.versionInfo?.lastConfigChangeAt ?? '')) problems.push(`${name} is of ${appVersion}, outdated`);
   return problems;
 }
 
@@ -67,13 +72,7 @@ function leftovers(records: Records, hosts: readonly SimHost[]): string[] {
   return problems;
 }
 
-function opOf(info: {
-  readonly command?:
-    | {
-        readonly environment?:
-          { readonly variables: readonly { name: string; value?: string | undefined }[] } | undefined;
-      }
-    | undefined;
-}): string | undefined {
+/** The user's change that a container was started for. */
+function opOf(info: TaskInfo): string | undefined {
   return info.command?.environment?.variables.find(({ name }) => name === 'OP')?.value;
 }

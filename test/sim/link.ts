@@ -63,7 +63,7 @@ class Wire {
     this.nextAtMs = Math.max(this.nextAtMs, this.clock.monotonicMs() + delayMs);
     this.clock.after(this.nextAtMs - this.clock.monotonicMs(), () => {
       if (this.trouble.cut) this.isBroken = true;
-      if (this.isOpen && !this.isBroken && this.agent.isAlive) this.onEvent(event);
+      if (this.isOpen && !this.isBroken && this.agent.isAlive) this.onEvent(copyOf(event));
     });
   }
 
@@ -82,7 +82,7 @@ class Wire {
     if (this.dice.hit(this.trouble.slow)) await sleep(this.clock, this.dice.between(1, 1_500));
     if (this.trouble.cut || !this.server.isAlive) await this.unanswered();
     if (!this.isOpen || this.dice.hit(this.trouble.loseCall)) throw new UnavailableError('master');
-    await this.master?.call(call);
+    await this.master?.call(copyOf(call));
     if (this.trouble.cut || this.dice.hit(this.trouble.loseAnswer))
       throw new UnavailableError('master', { detail: 'the answer was lost' });
   }
@@ -117,7 +117,7 @@ export class SimLink implements AgentLink {
       const wire = new Wire(this.process, door.process, this.clock, this.dice, this.trouble, onEvent, onClosed);
       this.wire = wire;
       const session = await door.connect(
-        subscribe,
+        copyOf(subscribe),
         (event) => wire.down(event),
         (reason) => wire.end(reason, 'master'),
       );
@@ -148,4 +148,9 @@ export class SimLink implements AgentLink {
     this.process.killed.addEventListener('abort', goodbye('agent'), { once: true });
     server.killed.addEventListener('abort', goodbye('master'), { once: true });
   }
+}
+
+/** What the other side gets is what JSON makes of it. */
+function copyOf<T>(message: T): T {
+  return JSON.parse(JSON.stringify(message)) as T;
 }

@@ -10,7 +10,7 @@ import type { Dice, Seeds } from './dice';
 import type { History } from './history';
 import type { MasterDoor } from './link';
 import { SimProcess } from './process';
-import { startRoles } from './roles';
+import { rolesOf } from './roles';
 import { type Committed, noTrouble, StoreClient, type StoreTrouble } from './store-client';
 import type { RolloutRules } from './rollout-rules';
 import type { Replica } from './users';
@@ -82,7 +82,7 @@ export class SimServer {
       this.cluster.onCommit(committed),
     );
     const ids = seeds.ids();
-    const records = new MirrorRecords(client, process, log, noopMetrics());
+    const records = new MirrorRecords(client, process, log, noopMetrics(), { history: 100 });
     const me: LeaderInfo = {
       id: ids.uuid(),
       hostname: this.name,
@@ -129,19 +129,16 @@ export class SimServer {
     history.note(`${this.name} leads, term ${term.fence.createRevision}`);
     try {
       await running.records.sync();
-      const roles = await startRoles({
-        records: rules.watching(running.records, term),
-        plainRecords: running.records,
+      const roles = rolesOf({
+        records: running.records,
+        watched: rules.watching(running.records, term),
         term,
         process: running.process,
         seeds,
         log: log.child({ server: this.name }),
       });
       running.door = { process: running.process, connect: roles.connect };
-      if (!term.signal.aborted)
-        await new Promise<void>((resolve) => term.signal.addEventListener('abort', () => resolve(), { once: true }));
-      running.door = undefined;
-      await roles.stop();
+      await roles.run();
     } finally {
       running.door = undefined;
       history.note(`${this.name} leads no more, term ${term.fence.createRevision}`);

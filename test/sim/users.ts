@@ -1,8 +1,8 @@
 import { BerthError } from '../../src/core/errors';
-import type { AppChange, AppService, RolloutStarted } from '../../src/core/ports/app-service';
+import type { AppChange, AppService } from '../../src/core/ports/app-service';
 import type { AppSpecInput } from '../../src/core/records/app';
 import type { Records } from '../../src/core/ports/records';
-import { appPath } from '../../src/core/records/paths';
+import { appPath, parseTaskId } from '../../src/core/records/paths';
 import type { Dice } from './dice';
 import type { History } from './history';
 import { type AppTruth, type Truth, wishOf } from './truth';
@@ -22,32 +22,42 @@ interface Attempt {
   readonly wish: string | undefined;
   readonly kind: 'put' | 'restart' | 'scale kill' | 'undo' | 'delete';
   outcome: 'under way' | 'acknowledged' | 'refused' | 'unknown';
-  /** It took effect: seen in the store. */
-  effects: number;
+  /** The version it was acknowledged with. */
+  version?: string;
 }
 
-/** Apps that users play with. `/shop/db` fixes its host port, so two of it never fit on one host. */
+/** A definition the store got, not yet known whose wish it is. */
+interface Effect {
+  readonly app: AppTruth;
+  readonly version: string;
+  readonly wish: string;
+  readonly previous: string | undefined;
+}
+
+/** Apps that users play with. */
 const APP_IDS = ['/web', '/api', '/shop/db', '/shop/cart'] as const;
-const MAX_INSTANCES = 4;
+/** Needs a host port of its own, so each instance needs a host of its own. */
+const FIXED_PORT = '/shop/db';
 
 /** Users that change apps through any replica, and the memory of what they were promised. */
 export class Users {
   private readonly attempts: Attempt[] = [];
+  private effects: Effect[] = [];
   private operations = 0;
-  private pending = 0;
 
   constructor(
     private readonly dice: Dice,
     private readonly truth: Truth,
     private readonly history: History,
   ) {
-    truth.onDefinition = (app, spec, previous) => this.judgeDefinition(app, wishOf(spec), previous && wishOf(previous));
+    truth.onDefinition = (app, spec, previous) =>
+      void this.effects.push({
+        app,
+        version: spec.version,
+        wish: wishOf(spec),
+        previous: previous && wishOf(previous),
+      });
     truth.onDeletion = (app) => this.judgeDeletion(app);
-  }
-
-  /** Calls that have not come back. */
-  get underWay(): number {
-    return this.pending;
   }
 
   /** Some user does something through this replica. Does not wait for the answer. */
@@ -57,7 +67,7 @@ export class Users {
     const spec = stored?.record.metadata.deletionTimestamp === undefined ? stored?.record.spec : undefined;
     if (spec === undefined) return this.put(replica, this.newSpec(appId), 'create');
     const action = this.dice.one('scale', 'scale', 'config', 'config', 'restart', 'kill', 'kill', 'undo', 'delete');
-    if (action === 'scale') this.put(replica, { ...spec, instances: this.dice.between(0, MAX_INSTANCES) }, 'scale');
+    if (action === 'scale') this.put(replica, { ...spec, instances: this.dice.between(0, mostOf(appId)) }, 'scale');
     if (action === 'config') this.put(replica, this.changed(spec), 'change');
     if (action === 'restart') this.restart(replica, appId, wishOf(spec));
     if (action === 'kill') this.kill(replica, appId, spec);
@@ -65,15 +75,36 @@ export class Users {
     if (action === 'delete') this.change(replica, [{ kind: 'delete', id: appId }], 'delete', undefined, appId);
   }
 
-  /** After each step: whoever was told that a write is kept must find it in the store. */
+  /** After each step: whoever was told that a write is kept finds it in the store, and nothing is there unasked. */
   check(): void {
-    for (const attempt of this.attempts) {
-      if (attempt.outcome !== 'acknowledged' || attempt.effects > 0) continue;
-      this.history.violate(
-        'no acknowledged write is lost',
-        `user ${attempt.number} was promised ${attempt.kind} of ${attempt.appId} (${attempt.wish ?? 'gone'}), the store never had it`,
-      );
-    }
+    for (const attempt of this.attempts) this.checkPromise(attempt);
+    for (const effect of this.effects) this.judgeEffect(effect);
+    this.effects = [];
+  }
+
+  private checkPromise(attempt: Attempt): void {
+    const { appId, kind, number, outcome, version, wish } = attempt;
+    if (outcome !== 'acknowledged' || version === undefined || kind === 'undo') return;
+    if (kind === 'delete' ? this.truth.appOf(appId).wasDeleted : this.isKnown(appId, version)) return;
+    this.history.violate(
+      'no acknowledged write is lost',
+      `user ${number} was promised ${kind} of ${appId} (${wish ?? 'gone'}) as ${version}, the store never had it`,
+    );
+  }
+
+  /** Every definition the store gets is a user's wish: one that was acknowledged as this version, or one still in doubt. */
+  private judgeEffect({ app, version, wish, previous }: Effect): void {
+    const ofApp = this.attempts.filter((attempt) => attempt.appId === app.id && attempt.outcome !== 'refused');
+    const isWanted = ofApp.some((attempt) => {
+      if (attempt.version !== undefined) return attempt.version === version;
+      if (attempt.outcome === 'acknowledged') return false;
+      return attempt.kind === 'put' ? attempt.wish === wish : attempt.kind !== 'delete';
+    });
+    if (isWanted) return;
+    this.history.violate(
+      'no acknowledged write is lost',
+      `${app.id} became ${wish} as ${version} (it was ${previous ?? 'nothing'}) and no user wanted that`,
+    );
   }
 
   private put(replica: Replica, spec: AppSpecInput, what: string): void {
@@ -97,11 +128,7 @@ export class Users {
     const attempt = this.attempt(appId, wish, kind);
     const force = this.dice.hit(0.6);
     this.note(attempt, replica, `${what} ${wish ?? ''}${force ? ' by force' : ''}`);
-    this.settle(attempt, replica.apps.apply(changes, { force }), ({ apps }) => {
-      // A change that changes nothing has no effect to look for.
-      const [app] = apps;
-      if (kind === 'put' && app !== undefined && this.isKnown(appId, app.spec.version)) attempt.effects += 1;
-    });
+    this.settle(attempt, replica.apps.apply(changes, { force }), ({ version }) => version);
   }
 
   private kill(
@@ -118,11 +145,10 @@ export class Users {
     const env = spec.env ?? {};
     const wish = scale ? wishOf({ env, instances: Math.max(0, spec.instances - 1) }) : undefined;
     const attempt = this.attempt(appId, wish, 'scale kill');
+    this.truth.killedByUsers.add(parseTaskId(taskId)?.instanceId ?? '');
     const options = { scale, wipe: !scale && this.dice.hit(0.4), force: this.dice.hit(0.6) };
     this.note(attempt, replica, `kills ${taskId} ${JSON.stringify(options)}`);
-    this.settle(attempt, replica.apps.killTasks([taskId], options), ({ rollout }) => {
-      if (rollout === undefined) attempt.effects += 1;
-    });
+    this.settle(attempt, replica.apps.killTasks([taskId], options), ({ rollout }) => rollout?.version);
   }
 
   private undo(replica: Replica): void {
@@ -136,43 +162,24 @@ export class Users {
         replica,
         `cancels rollout ${rollout.metadata.name.slice(0, 8)}${force ? ' and leaves it so' : ''}`,
       );
-      attempt.effects += 1; // what it leads to is judged when it is seen
-      this.settle(attempt, replica.apps.cancelRollout(rollout.metadata.name, force), () => undefined);
+      if (force) this.truth.appOf(id).isLeftHalfDone = true;
+      this.settle(attempt, replica.apps.cancelRollout(rollout.metadata.name, force), (started) => started?.version);
     }
   }
 
-  private settle<T>(attempt: Attempt, call: Promise<T>, acknowledged: (answer: T) => void): void {
-    this.pending += 1;
-    call
-      .then(
-        (answer) => {
-          attempt.outcome = 'acknowledged';
-          acknowledged(answer);
-          this.history.note(`user ${attempt.number}: acknowledged${versionOf(answer)}`);
-        },
-        (error: unknown) => {
-          attempt.outcome = isUnknown(error) ? 'unknown' : 'refused';
-          this.history.note(`user ${attempt.number}: ${attempt.outcome}: ${String(error)}`);
-          if (!(error instanceof BerthError)) this.history.violate('a refusal has a class', String(error));
-        },
-      )
-      .finally(() => (this.pending -= 1));
-  }
-
-  /** Every definition the store gets must be somebody's wish that was not fulfilled before. */
-  private judgeDefinition(app: AppTruth, wish: string, previous: string | undefined): void {
-    const possible = this.attempts.filter((attempt) => attempt.appId === app.id && attempt.outcome !== 'refused');
-    const match = possible.find(
-      // A restart changes whatever is there, which need not be what its user saw.
-      ({ effects, kind, wish: wanted }) =>
-        effects === 0 && (wanted === wish || (kind === 'restart' && wish === previous)),
-    );
-    if (match !== undefined) return void (match.effects += 1);
-    const isUndone = possible.some(({ kind }) => kind === 'undo');
-    if (isUndone && app.definitions.some((spec) => wishOf(spec) === wish)) return;
-    this.history.violate(
-      'no acknowledged write is lost',
-      `${app.id} became ${wish} (it was ${previous ?? 'nothing'}) and no user wanted that`,
+  private settle<T>(attempt: Attempt, call: Promise<T>, versionOf: (answer: T) => string | undefined): void {
+    call.then(
+      (answer) => {
+        attempt.outcome = 'acknowledged';
+        const version = versionOf(answer);
+        if (version !== undefined) attempt.version = version;
+        this.history.note(`user ${attempt.number}: acknowledged ${version ?? ''}`);
+      },
+      (error: unknown) => {
+        attempt.outcome = isUnknown(error) ? 'unknown' : 'refused';
+        this.history.note(`user ${attempt.number}: ${attempt.outcome}: ${String(error)}`);
+        if (!(error instanceof BerthError)) this.history.violate('a refusal has a class', String(error));
+      },
     );
   }
 
@@ -181,7 +188,6 @@ export class Users {
     const wanted = possible.filter(({ kind }) => kind === 'delete' || kind === 'undo');
     if (wanted.length === 0)
       this.history.violate('no acknowledged write is lost', `${app.id} is deleted, nobody asked`);
-    for (const attempt of wanted) attempt.effects += 1;
   }
 
   private attempt(appId: string, wish: string | undefined, kind: Attempt['kind']): Attempt {
@@ -191,7 +197,6 @@ export class Users {
       wish,
       kind,
       outcome: 'under way',
-      effects: 0,
     };
     this.attempts.push(attempt);
     return attempt;
@@ -211,16 +216,16 @@ export class Users {
   }
 
   private changed<T extends AppSpecInput>(spec: T): T {
-    const instances = this.dice.hit(0.3) ? this.dice.between(1, MAX_INSTANCES) : (spec.instances ?? 1);
+    const instances = this.dice.hit(0.3) ? this.dice.between(1, mostOf(String(spec.id))) : (spec.instances ?? 1);
     return { ...spec, instances, env: { ...spec.env, OP: this.nextOperation() } };
   }
 
   private newSpec(id: string): AppSpecInput {
-    const isFixed = id === '/shop/db';
+    const isFixed = id === FIXED_PORT;
     const network = this.dice.one('bridge', 'host');
     return {
       id,
-      instances: isFixed ? this.dice.between(1, 2) : this.dice.between(1, MAX_INSTANCES),
+      instances: this.dice.between(1, mostOf(id)),
       cpus: this.dice.one(0.5, 1),
       mem: this.dice.one(64, 256),
       cmd: 'run',
@@ -267,11 +272,10 @@ export class Users {
   }
 }
 
-function isUnknown(error: unknown): boolean {
-  return error instanceof BerthError && (error.code === 'UNAVAILABLE' || error.code === 'TIMEOUT');
+function mostOf(appId: string): number {
+  return appId === FIXED_PORT ? 2 : 4;
 }
 
-function versionOf(answer: unknown): string {
-  const version = (answer as Partial<RolloutStarted> | undefined)?.version;
-  return version === undefined ? '' : ` ${version}`;
+function isUnknown(error: unknown): boolean {
+  return error instanceof BerthError && (error.code === 'UNAVAILABLE' || error.code === 'TIMEOUT');
 }
