@@ -31,7 +31,7 @@ prepare_cgroups() {
 # Docker leaves its bridge, its firewall chains and a FORWARD policy of DROP behind. Where none of that was there before,
 # `clean` puts the network back as it was; where another engine had been at work, nothing is touched.
 remember_network() {
-  [ ! -e /sys/class/net/docker0 ] && ! iptables-save 2>/dev/null | grep -q DOCKER || return 0
+  [ ! -e /sys/class/net/docker0 ] && ! iptables-save 2>/dev/null | grep -q -i docker || return 0
   iptables -S FORWARD 2>/dev/null | sed -n 's/^-P FORWARD //p' >"$data/forward-policy"
 }
 
@@ -40,7 +40,7 @@ clean_network() {
   policy=$(cat "$data/forward-policy")
   rm -f "$data/forward-policy"
   ip link delete docker0 2>/dev/null || :
-  iptables-save 2>/dev/null | grep -v DOCKER | iptables-restore 2>/dev/null || :
+  iptables-save 2>/dev/null | grep -v -i docker | iptables-restore 2>/dev/null || :
   [ -z "$policy" ] || iptables -P FORWARD "$policy" 2>/dev/null || :
 }
 

@@ -140,5 +140,7 @@ test('down --wipe leaves no process, file, mount or bridge, and can be repeated'
   expect(existsSync(runFolder)).toBe(false);
   expect(readFileSync('/proc/mounts', 'utf8')).not.toContain(parent);
   expect(execFileSync('ip', ['-n', NAMESPACE, 'link'], { encoding: 'utf8' })).not.toContain('docker0');
+  const [program, args] = inside(['iptables-save']);
+  expect(execFileSync(program, args, { encoding: 'utf8' })).not.toMatch(/docker|FORWARD DROP/i);
   expect(berth('down', '--wipe')).toMatchObject({ code: 0, stderr: expect.stringContaining('nothing to stop') });
 });

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { StepFailure } from './failure';
 
 /** What /proc tells about one live process. */
 export interface ProcessFacts {
@@ -41,11 +42,15 @@ export function isPortFree(port: number): Promise<boolean> {
   });
 }
 
-/** A port that was free a moment ago. */
+/** A port that was free a moment ago. Throws StepFailure when this machine cannot listen on loopback at all. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
-    probe.once('error', reject);
+    probe.once('error', (error) =>
+      reject(
+        new StepFailure('start', `nothing can listen on 127.0.0.1 (${error.message})`, { advice: 'ip link set lo up' }),
+      ),
+    );
     probe.listen({ port: 0, host: '127.0.0.1' }, () => {
       const address = probe.address();
       probe.close(() =>
