@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { Auth } from '../cli/options';
 import { packageVersion } from '../cli/package-root';
@@ -22,6 +23,8 @@ export interface Platform {
 
 /** @param secret never appears in the log, whatever is logged */
 export function newPlatform(level: LogLevel, secret: string | undefined): Platform {
+  // Every waiting task listens to the one signal of its process: many listeners are no leak here.
+  setMaxListeners(0);
   const clock = new SystemClock();
   return {
     version: packageVersion(),

@@ -797,6 +797,8 @@ describe('what runs, waits and failed', () => {
       queue: [{ lastUnusedOffers: [{ reason: ['InsufficientCpus'] }] }],
     });
     expect(await appOf('/web')).toMatchObject({ lastTaskFailure: failure });
+    expect((await ask('DELETE', '/v2/queue//web/delay')).status).toBe(404); // nothing waits yet
+    await world.records.write([instance(ID, found.record.spec.version)]);
     const reset = await ask('DELETE', '/v2/queue//web/delay');
     expect([reset.status, reset.text]).toEqual([204, '']);
   });

@@ -38,7 +38,7 @@ test('keeps at most 4 KiB of the body, and only when asked', async () => {
 
 test('nobody listens', async () => {
   const port = await serve(() => undefined);
-  servers.splice(0).forEach((server) => server.close());
+  await new Promise((resolve) => (servers.pop() as Server).close(resolve));
   expect(await http(port)).toEqual({ ok: false, cause: 'connection refused' });
   expect(await probe.tcp({ host: '127.0.0.1', port, timeoutMs: 2_000 })).toEqual({
     ok: false,
