@@ -80,10 +80,13 @@ export class Checkpoints {
   }
 
   saveAgent(agentId: string): Promise<void> {
-    return this.store.write(AGENT, JSON.stringify({ version: 1, agentId }));
+    return this.store.write(AGENT, JSON.stringify({ version: 1, agentId }), { sync: true });
   }
 
-  /** Resolves when what `snapshot` gives, at the time of the write, is durable. */
+  /**
+   * Resolves when what `snapshot` gives, at the time of the write, is safe from a crash of the agent. A power failure ends the
+   * containers too; what is then lost here is found in their labels, or the master misses the task and says so.
+   */
   save(taskId: string, snapshot: () => TaskCheckpoint): Promise<void> {
     const writes = this.writes.get(taskId) ?? { running: undefined, again: undefined };
     this.writes.set(taskId, writes);

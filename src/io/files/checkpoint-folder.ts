@@ -31,18 +31,18 @@ export class CheckpointFolder implements CheckpointStore {
     return { documents, unreadable };
   }
 
-  async write(name: string, text: string): Promise<void> {
+  async write(name: string, text: string, options: { readonly sync: boolean } = { sync: false }): Promise<void> {
     await this.prepare();
     const path = join(this.folder, fileOf(name));
     const handle = await open(path + UNFINISHED, 'w', 0o600);
     try {
       await handle.writeFile(JSON.stringify({ name, text }));
-      await handle.datasync();
+      if (options.sync) await handle.datasync();
     } finally {
       await handle.close();
     }
     await rename(path + UNFINISHED, path);
-    await syncFolder(this.folder);
+    if (options.sync) await syncFolder(this.folder);
   }
 
   async remove(name: string): Promise<void> {
