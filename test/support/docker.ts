@@ -44,6 +44,7 @@ export interface TestDockerOptions {
   readonly insecureRegistries?: readonly string[];
 }
 
+const PREFIX = 'bdk-';
 const READY_MS = 30_000;
 const EXIT_MS = 20_000;
 const NAMES = { dockerd: 'docker.io', containerd: 'containerd', ip: 'iproute2' } as const;
@@ -51,6 +52,7 @@ const NAMES = { dockerd: 'docker.io', containerd: 'containerd', ip: 'iproute2' }
 /** Starts an engine and waits until it answers. Throws an error that says what is missing. */
 export async function startDocker(options: TestDockerOptions = {}): Promise<TestDocker> {
   requirePrograms();
+  await sweepOrphans();
   const engine = new Engine(options);
   try {
     await engine.start();
@@ -65,7 +67,7 @@ export async function startDocker(options: TestDockerOptions = {}): Promise<Test
 class Engine implements TestDocker {
   readonly socketPath: string;
   readonly bridgeAddress: string;
-  private readonly base = mkdtempSync(join(tmpdir(), 'bdk-'));
+  private readonly base = mkdtempSync(join(tmpdir(), PREFIX));
   private readonly bridge: string;
   private readonly cgroup: string;
   private containerd: ChildProcess | undefined;
@@ -77,7 +79,7 @@ class Engine implements TestDocker {
     const { bridge, address } = createBridge();
     this.bridge = bridge;
     this.bridgeAddress = address;
-    this.cgroup = `/berth-test-${bridge}`;
+    this.cgroup = cgroupOf(bridge);
     writeFileSync(join(this.base, 'containerd.toml'), containerdConfig(this.base));
     const daemon = {
       'live-restore': options.liveRestore ?? true,
@@ -85,16 +87,8 @@ class Engine implements TestDocker {
     };
     writeFileSync(join(this.base, 'daemon.json'), JSON.stringify(daemon));
     mkdirSync(join(this.base, 'exec'));
-    process.once('exit', this.abandoned);
+    writeFileSync(join(this.base, 'owner.json'), JSON.stringify({ pid: process.pid, bridge: this.bridge }));
   }
-
-  /** A test that forgot to stop its engine, or was cut off, must not leave processes and bridges on the machine. */
-  private readonly abandoned = (): void => {
-    for (const child of [this.dockerd, this.containerd]) child?.kill('SIGKILL');
-    for (const pid of processesOf(this.base)) signal(pid, 'SIGKILL');
-    unmountBelow(this.base);
-    quietly('ip', ['link', 'delete', this.bridge]);
-  };
 
   async start(): Promise<void> {
     this.containerd = this.spawn('containerd', ['--config', join(this.base, 'containerd.toml')]);
@@ -126,19 +120,13 @@ class Engine implements TestDocker {
   async stop(): Promise<void> {
     if (this.stopped) return;
     this.stopped = true;
-    process.removeListener('exit', this.abandoned);
     if (this.dockerd !== undefined) {
       this.resume();
       await removeContainers(this.socketPath).catch(() => undefined);
     }
     await this.end('SIGTERM');
     await endProcess(this.containerd, 'SIGTERM');
-    for (const pid of processesOf(this.base)) signal(pid, 'SIGKILL');
-    await until('shims', EXIT_MS, () => processesOf(this.base).length === 0).catch(() => undefined);
-    unmountBelow(this.base);
-    removeCgroups(this.cgroup);
-    quietly('ip', ['link', 'delete', this.bridge]);
-    rmSync(this.base, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    await wipe(this.base, this.bridge);
   }
 
   logTail(): string {
@@ -176,6 +164,33 @@ class Engine implements TestDocker {
       closeSync(log);
     }
   }
+}
+
+/** A test run that was cut off could not stop its engines: the next one does. */
+async function sweepOrphans(): Promise<void> {
+  for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(PREFIX))) {
+    const base = join(tmpdir(), name);
+    try {
+      const owner = JSON.parse(readFileSync(join(base, 'owner.json'), 'utf8')) as { pid: number; bridge: string };
+      if (!existsSync(`/proc/${owner.pid}`)) await wipe(base, owner.bridge);
+    } catch {
+      // Just being made or just being removed by another test.
+    }
+  }
+}
+
+/** Ends every process of the engine and removes everything it has made. */
+async function wipe(base: string, bridge: string): Promise<void> {
+  for (const pid of processesOf(base)) signal(pid, 'SIGKILL');
+  await until('shims', EXIT_MS, () => processesOf(base).length === 0).catch(() => undefined);
+  unmountBelow(base);
+  removeCgroups(cgroupOf(bridge));
+  quietly('ip', ['link', 'delete', bridge]);
+  rmSync(base, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+}
+
+function cgroupOf(bridge: string): string {
+  return `/berth-test-${bridge}`;
 }
 
 function requirePrograms(): void {
