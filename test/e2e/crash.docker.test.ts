@@ -77,7 +77,11 @@ test('kill -9 of etcd and restart: the same containers, nobody is declared lost'
 
 test('a task that ends while the agent is away is told with its exit code afterwards', async () => {
   const { marathon } = world.cluster;
-  await marathon.ok('POST', '/v2/apps', webApp('/away', { healthChecks: [], cmd: 'while [ ! -e /tmp/end ]; do sleep 0.1; done; exit 7' }));
+  await marathon.ok(
+    'POST',
+    '/v2/apps',
+    webApp('/away', { healthChecks: [], cmd: 'while [ ! -e /tmp/end ]; do sleep 0.1; done; exit 7' }),
+  );
   const task = (await marathon.settled('/away', 1)).tasks[0];
   const agent = world.cluster.agents[0];
   if (agent === undefined || task === undefined) throw new Error('nothing runs');

@@ -10,7 +10,11 @@ afterAll(async () => world.stop(), 120_000);
 
 /** The file as it stands, with an image and host paths that exist here. */
 function localised(app: Record<string, unknown>): Record<string, unknown> {
-  const copy = structuredClone(app) as { cmd?: string; args?: string[]; container?: { docker: { image: string; forcePullImage?: boolean }; volumes?: { hostPath: string }[] } };
+  const copy = structuredClone(app) as {
+    cmd?: string;
+    args?: string[];
+    container?: { docker: { image: string; forcePullImage?: boolean }; volumes?: { hostPath: string }[] };
+  };
   if (copy.container !== undefined) {
     copy.container.docker.image = IMAGE;
     for (const volume of copy.container.volumes ?? []) {
@@ -27,23 +31,30 @@ function localised(app: Record<string, unknown>): Record<string, unknown> {
 const ODD = new Set(['basic-0.json', 'privileged-job.json', 'force-pull.json']);
 
 describe('app definitions of Marathon users', () => {
-  test.each([...exampleFiles().keys()].filter((file) => !ODD.has(file)))('%s ends running', async (file) => {
-    const app = localised(exampleFiles().get(file) ?? {});
-    const created = await world.marathon.call('POST', '/v2/apps', app);
-    expect(created.status).toBe(201);
-    const id = (created.body as { id: string }).id;
-    const instances = Number(app['instances'] ?? 1);
-    if (file !== 'bridged-webapp.json') await world.marathon.settled(id, instances);
-    else await waitFor('both to run', async () => (await world.marathon.tasks(id)).length === instances);
-    await world.marathon.ok('DELETE', `/v2/apps${id}`);
-    await world.marathon.gone(id);
-    expect(await world.containers()).toEqual(new Map());
-  }, 90_000);
+  test.each([...exampleFiles().keys()].filter((file) => !ODD.has(file)))(
+    '%s ends running',
+    async (file) => {
+      const app = localised(exampleFiles().get(file) ?? {});
+      const created = await world.marathon.call('POST', '/v2/apps', app);
+      expect(created.status).toBe(201);
+      const id = (created.body as { id: string }).id;
+      const instances = Number(app['instances'] ?? 1);
+      if (file !== 'bridged-webapp.json') await world.marathon.settled(id, instances);
+      else await waitFor('both to run', async () => (await world.marathon.tasks(id)).length === instances);
+      await world.marathon.ok('DELETE', `/v2/apps${id}`);
+      await world.marathon.gone(id);
+      expect(await world.containers()).toEqual(new Map());
+    },
+    90_000,
+  );
 
   test('privileged-job.json is accepted and its task fails with a reason that names the option', async () => {
     const app = localised(exampleFiles().get('privileged-job.json') ?? {});
     expect((await world.marathon.call('POST', '/v2/apps', app)).status).toBe(201);
-    const failure = await waitFor('a failure', async () => (await world.marathon.app('/privileged-job')).lastTaskFailure);
+    const failure = await waitFor(
+      'a failure',
+      async () => (await world.marathon.app('/privileged-job')).lastTaskFailure,
+    );
     expect(failure.message).toMatch(/lxc-conf|volumes-from/);
     await world.marathon.ok('DELETE', '/v2/apps/privileged-job');
     await world.marathon.gone('/privileged-job');
@@ -87,7 +98,10 @@ describe('an app through its life', () => {
     expect(started.tasks.every((task) => kept.has(task.id))).toBe(true);
     await waitFor('all healthy', async () => (await marathon.app('/life')).tasksHealthy === 5);
 
-    await marathon.ok('PUT', '/v2/apps/life', { env: { COLOUR: 'green' }, upgradeStrategy: { minimumHealthCapacity: 0.6, maximumOverCapacity: 0.2 } });
+    await marathon.ok('PUT', '/v2/apps/life', {
+      env: { COLOUR: 'green' },
+      upgradeStrategy: { minimumHealthCapacity: 0.6, maximumOverCapacity: 0.2 },
+    });
     const seen: { healthy: number; total: number }[] = [];
     await waitFor(
       'the rollout to end',
@@ -105,7 +119,11 @@ describe('an app through its life', () => {
     expect(rolled.tasks.every((task) => !kept.has(task.id) && task.version === rolled.version)).toBe(true);
 
     await marathon.ok('POST', '/v2/apps/life/restart?force=true');
-    await waitFor('restarted', async () => (await marathon.tasks('/life')).every((task) => !rolled.tasks.some((old) => old.id === task.id)), 90_000);
+    await waitFor(
+      'restarted',
+      async () => (await marathon.tasks('/life')).every((task) => !rolled.tasks.some((old) => old.id === task.id)),
+      90_000,
+    );
     await marathon.settled('/life', 5);
 
     await marathon.ok('DELETE', '/v2/apps/life');
@@ -119,10 +137,15 @@ describe('an app through its life', () => {
     const before = (await marathon.settled('/removed', 1)).tasks[0];
     const id = (await world.containers()).get(before?.id ?? '');
     await world.docker.getContainer(id ?? '').remove({ force: true });
-    const failure = await waitFor('the failure to be told', async () => (await marathon.app('/removed')).lastTaskFailure);
+    const failure = await waitFor(
+      'the failure to be told',
+      async () => (await marathon.app('/removed')).lastTaskFailure,
+    );
     expect(failure.taskId).toBe(before?.id);
     expect(failure.message).not.toBe('');
-    const after = await waitFor('a replacement', async () => (await marathon.tasks('/removed')).find((task) => task.id !== before?.id));
+    const after = await waitFor('a replacement', async () =>
+      (await marathon.tasks('/removed')).find((task) => task.id !== before?.id),
+    );
     expect((await world.containers()).has(after.id)).toBe(true);
     await marathon.ok('DELETE', '/v2/apps/removed');
     await marathon.gone('/removed');
@@ -130,7 +153,23 @@ describe('an app through its life', () => {
 
   test('an unhealthy task is replaced', async () => {
     const { marathon } = world;
-    await marathon.ok('POST', '/v2/apps', webApp('/sick', { healthChecks: [{ protocol: 'COMMAND', command: { value: 'test ! -e /tmp/sick' }, gracePeriodSeconds: 1, intervalSeconds: 1, timeoutSeconds: 5, maxConsecutiveFailures: 2, delaySeconds: 0 }] }));
+    await marathon.ok(
+      'POST',
+      '/v2/apps',
+      webApp('/sick', {
+        healthChecks: [
+          {
+            protocol: 'COMMAND',
+            command: { value: 'test ! -e /tmp/sick' },
+            gracePeriodSeconds: 1,
+            intervalSeconds: 1,
+            timeoutSeconds: 5,
+            maxConsecutiveFailures: 2,
+            delaySeconds: 0,
+          },
+        ],
+      }),
+    );
     const before = (await marathon.settled('/sick', 1)).tasks[0];
     await waitFor('healthy', async () => (await marathon.app('/sick')).tasksHealthy === 1);
     const container = world.docker.getContainer((await world.containers()).get(before?.id ?? '') ?? '');
@@ -163,6 +202,10 @@ interface QueueItem {
   readonly app: { readonly id: string };
   readonly processedOffersSummary: {
     readonly processedOffersCount: number;
-    readonly rejectSummaryLastOffers: readonly { readonly reason: string; readonly declined: number; readonly processed: number }[];
+    readonly rejectSummaryLastOffers: readonly {
+      readonly reason: string;
+      readonly declined: number;
+      readonly processed: number;
+    }[];
   };
 }

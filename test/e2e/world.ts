@@ -61,7 +61,15 @@ export function webApp(id: string, overrides: Record<string, unknown> = {}): Rec
       docker: { image: IMAGE, network: 'BRIDGE', portMappings: [{ containerPort: 8080, hostPort: 0 }] },
     },
     healthChecks: [
-      { protocol: 'HTTP', portIndex: 0, path: '/', gracePeriodSeconds: 20, intervalSeconds: 1, timeoutSeconds: 2, maxConsecutiveFailures: 3 },
+      {
+        protocol: 'HTTP',
+        portIndex: 0,
+        path: '/',
+        gracePeriodSeconds: 20,
+        intervalSeconds: 1,
+        timeoutSeconds: 2,
+        maxConsecutiveFailures: 3,
+      },
     ],
     taskKillGracePeriodSeconds: 1,
     ...overrides,
