@@ -1,5 +1,5 @@
 import type { AppSpec } from '../records/app';
-import { compareText, type InstanceCondition, type InstanceView } from './views';
+import { compareText, isServing, type InstanceCondition, type InstanceView } from './views';
 
 /** Lower goes first. Never launched costs nothing; then Marathon's order. */
 const CLASS_BY_CONDITION: Readonly<Partial<Record<InstanceCondition, number>>> = {
@@ -11,7 +11,9 @@ const CLASS_BY_CONDITION: Readonly<Partial<Record<InstanceCondition, number>>> =
   Running: 6,
 };
 
+/** Those that serve go last, so that making them fewer costs as little service as can be. */
 function classOf(view: InstanceView): number {
+  if (isServing(view)) return 7;
   return CLASS_BY_CONDITION[view.condition] ?? 5;
 }
 
@@ -54,12 +56,20 @@ export function selectVictims(
     groupOf,
   );
   while (victims.length < count) {
-    const largest = groups.reduce((best, group) => (group.length > best.length ? group : best), []);
-    const victim = largest.shift();
+    const victim = largestOf(groups, ordered).shift();
     if (victim === undefined) break;
     victims.push(victim);
   }
   return victims;
+}
+
+/** Of groups that are equally large the one whose next member goes first. */
+function largestOf(groups: readonly InstanceView[][], ordered: readonly InstanceView[]): InstanceView[] {
+  const rank = (group: readonly InstanceView[]) => ordered.findIndex((view) => view === group[0]);
+  return groups.reduce<InstanceView[]>((best, group) => {
+    const isSame = group.length === best.length && group.length > 0;
+    return group.length > best.length || (isSame && rank(group) < rank(best)) ? group : best;
+  }, []);
 }
 
 function groupViews(

@@ -30,6 +30,15 @@ function view(id: string, startedAtMs: number, condition: InstanceCondition = 'R
   return condition === 'Scheduled' ? { id, instance, condition } : { id, instance, task, condition };
 }
 
+/** Runs and fails its health check. */
+function sick(id: string, startedAtMs: number, rack?: string): InstanceView {
+  const running = view(id, startedAtMs, 'Running', rack);
+  if (running.task === undefined) return running;
+  const { record } = running.task;
+  const latest = { task_id: { value: id }, state: 'TASK_RUNNING' as const, healthy: false };
+  return { ...running, task: { ...running.task, record: { ...record, status: { ...record.status, latest } } } };
+}
+
 const rackOf = ({ task }: InstanceView) => (task?.record.spec.agentId === '' ? undefined : task?.record.spec.agentId);
 
 describe('selectVictims', () => {
@@ -41,6 +50,20 @@ describe('selectVictims', () => {
       count: 2,
       selection: 'YOUNGEST_FIRST' as const,
       expected: ['youngest', 'young'],
+    },
+    {
+      name: 'what does not serve goes first',
+      views: [sick('sick', 1), ...four],
+      count: 2,
+      selection: 'YOUNGEST_FIRST' as const,
+      expected: ['sick', 'youngest'],
+    },
+    {
+      name: 'of groups that are equally large, what does not serve goes first',
+      views: [view('starting', 1, 'Starting', 'a'), view('serving', 2, 'Running', 'a'), sick('sick', 3, 'b')],
+      count: 2,
+      selection: 'OLDEST_FIRST' as const,
+      expected: ['starting', 'sick'],
     },
     { name: 'oldest first', views: four, count: 2, selection: 'OLDEST_FIRST' as const, expected: ['old', 'mid'] },
     { name: 'none', views: four, count: 0, selection: 'OLDEST_FIRST' as const, expected: [] },
