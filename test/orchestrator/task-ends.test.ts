@@ -385,6 +385,21 @@ describe('nothing is killed that nobody asked to kill', () => {
     expect(kills()).toBe(0);
   });
 
+  test('a launch that was written late, for an instance that is gone, brings nothing back', async () => {
+    await world.put({ id: '/web', instances: 1 });
+    await world.run();
+    const [view] = world.views('/web');
+    if (view?.task === undefined) throw new Error('nothing runs');
+    const taskId = 'web.instance-gone._app.1';
+    const { record, path } = view.task;
+    const status = { state: 'TASK_STAGING' as const, stagedAtMs: 0, history: [] };
+    const late = { ...record, spec: { ...record.spec, taskId }, status };
+    await world.records.write([{ op: 'put', kind: 'Task', path: `${path.split('/')[0]}/${taskId}`, record: late }]);
+    await world.run(5_000);
+    expect(world.views('/web').map(({ id }) => id)).toEqual([view.id]);
+    expect(kills()).toBe(0);
+  });
+
   test('an old store that wants fewer: the brake holds, says so, and lets go when released', async () => {
     await world.put({ id: '/web', instances: 20 });
     await world.run();
