@@ -183,8 +183,10 @@ async function sweepOrphans(): Promise<void> {
 async function wipe(base: string, bridge: string): Promise<void> {
   for (const pid of processesOf(base)) signal(pid, 'SIGKILL');
   await until('shims', EXIT_MS, () => processesOf(base).length === 0).catch(() => undefined);
+  // Without its shim a container's process is nobody's child; its cgroup still tells whose it is.
+  for (const folder of cgroupFolders(cgroupOf(bridge))) for (const pid of pidsIn(folder)) signal(pid, 'SIGKILL');
   unmountBelow(base);
-  removeCgroups(cgroupOf(bridge));
+  await until('cgroups', EXIT_MS, () => removeCgroups(cgroupOf(bridge))).catch(() => undefined);
   quietly('ip', ['link', 'delete', bridge]);
   rmSync(base, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
 }
@@ -311,24 +313,39 @@ function unmountBelow(base: string): void {
   for (const point of points) quietly('umount', ['-l', point]);
 }
 
-/** Folders of a cgroup go child first; one that is still busy is left to the kernel. */
-function removeCgroups(name: string): void {
+/** The folders of one cgroup and of its children, in every hierarchy, children first. */
+function cgroupFolders(name: string): string[] {
   const root = '/sys/fs/cgroup';
-  const at = [root, ...readdirSync(root).map((entry) => join(root, entry))];
-  for (const path of at.map((parent) => join(parent, name))) {
-    if (!existsSync(path)) continue;
-    for (const child of readdirSync(path, { withFileTypes: true }))
-      if (child.isDirectory()) tryRmdir(join(path, child.name));
-    tryRmdir(path);
+  return [root, ...readdirSync(root).map((entry) => join(root, entry))]
+    .map((parent) => join(parent, name))
+    .filter((path) => existsSync(path))
+    .flatMap((path) => [...childFolders(path), path]);
+}
+
+function childFolders(path: string): string[] {
+  return readdirSync(path, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => join(path, entry.name));
+}
+
+function pidsIn(folder: string): number[] {
+  try {
+    return readFileSync(join(folder, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number);
+  } catch {
+    return [];
   }
 }
 
-function tryRmdir(path: string): void {
-  try {
-    rmdirSync(path);
-  } catch {
-    // Still in use by a process that is just ending.
+/** True when nothing is left; a folder whose last process is just ending cannot go yet. */
+function removeCgroups(name: string): boolean {
+  for (const folder of cgroupFolders(name)) {
+    try {
+      rmdirSync(folder);
+    } catch {
+      // Still busy.
+    }
   }
+  return cgroupFolders(name).length === 0;
 }
 
 function signal(pid: number, how: NodeJS.Signals): void {
