@@ -26,11 +26,10 @@ export class NetProbe implements Probe {
         request.destroy();
         resolve(answer);
       };
+      const settle = async (response: IncomingMessage) => done(await answerOf(response, options.keepBody === true));
       request.on('error', (error) => done({ ok: false, cause: causeOf(error) }));
       request.on('response', (response) => {
-        answerOf(response, options.keepBody === true).then(done, (error: unknown) =>
-          done({ ok: false, cause: causeOf(error) }),
-        );
+        void settle(response);
       });
       request.end();
     });
@@ -53,7 +52,12 @@ export class NetProbe implements Probe {
 async function answerOf(response: IncomingMessage, keepBody: boolean): Promise<ProbeAnswer> {
   const status = response.statusCode ?? 0;
   const head = { ok: true, status, contentType: response.headers['content-type'] ?? '' };
-  return keepBody ? { ...head, body: await textOf(response, LIMITS.probeBodyBytes) } : head;
+  if (!keepBody) return head;
+  try {
+    return { ...head, body: await textOf(response, LIMITS.probeBodyBytes) };
+  } catch (error) {
+    return { ok: false, cause: causeOf(error) };
+  }
 }
 
 function causeOf(error: unknown): string {
