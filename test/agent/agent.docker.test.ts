@@ -361,8 +361,9 @@ test('kill -9 of dockerd and a restart: same containers, exits and output of the
 test('usage of running tasks is measured', async () => {
   node.master.launch(shellTask('t', loop));
   await reached('t', 'TASK_RUNNING');
-  const usage = await node.agent.usage();
-  expect(usage.get('t')?.memoryBytes).toBeGreaterThan(0);
-  expect(usage.get('t')?.memoryLimitBytes).toBe(32 * 1024 * 1024);
+  // The first statistics of a container may come before its cgroup is filled.
+  const sample = await waitFor('a measurement', async () => (await node.agent.usage()).get('t'));
+  expect(sample.memoryBytes).toBeGreaterThan(0);
+  expect(sample.memoryLimitBytes).toBe(32 * 1024 * 1024);
   expect(node.metrics.read('berth_agent_tasks', { state: 'TASK_RUNNING' })).toBe(1);
 });

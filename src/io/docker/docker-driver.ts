@@ -139,6 +139,7 @@ export class DockerDriver implements TaskDriver {
     const container = await this.findIfAny(taskId);
     if (container === undefined) return;
     const seconds = Math.ceil(graceMs / 1_000);
+    this.exits.expectStop(container.id);
     try {
       await this.engine.call(
         'stop',

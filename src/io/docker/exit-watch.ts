@@ -10,6 +10,9 @@ import { hasStatus } from './engine-error';
 
 /** Again after this many milliseconds when the engine says "died" and a look at the container does not show it yet. */
 const LOOK_AGAIN_MS = 200;
+/** The engine learns from the kernel that memory ran out on another way than that the process ended, and sometimes later. */
+const LATE_OOM_MS = 300;
+const KILLED = 137;
 
 type Listener = (exit: TaskExit) => void;
 
@@ -17,6 +20,8 @@ type Listener = (exit: TaskExit) => void;
 export class ExitWatch {
   private readonly waiting = new Map<string, Set<Listener>>();
   private readonly looking = new Set<string>();
+  /** Containers that we stop ourselves: nobody asks what killed them. */
+  private readonly stopped = new Set<string>();
   private readonly events: ContainerEvents;
 
   constructor(
@@ -52,6 +57,11 @@ export class ExitWatch {
     });
   }
 
+  /** The container is about to be stopped or killed by us. */
+  expectStop(containerId: string): void {
+    if (this.waiting.has(containerId)) this.stopped.add(containerId);
+  }
+
   stop(): Promise<void> {
     return this.events.stop();
   }
@@ -59,17 +69,24 @@ export class ExitWatch {
   private forget(containerId: string, listener: Listener): void {
     const listeners = this.waiting.get(containerId);
     listeners?.delete(listener);
-    if (listeners?.size === 0) this.waiting.delete(containerId);
+    if (listeners?.size !== 0) return;
+    this.waiting.delete(containerId);
+    this.stopped.delete(containerId);
   }
 
-  /** @param died the engine says it is over: look again if the container does not show it yet */
-  private look(containerId: string, died: boolean): void {
+  /**
+   * @param died the engine says it is over: look again if the container does not show it yet
+   * @param final whatever is seen now is the answer
+   */
+  private look(containerId: string, died: boolean, final = false): void {
     if (!this.waiting.has(containerId) || this.looking.has(containerId)) return;
     this.looking.add(containerId);
     this.exitNow(containerId)
       .then((exit) => {
         this.looking.delete(containerId);
-        if (exit !== undefined) this.tell(containerId, exit);
+        if (exit !== undefined && !final && this.mayBeLateOom(containerId, exit))
+          this.clock.after(LATE_OOM_MS, () => this.look(containerId, false, true));
+        else if (exit !== undefined) this.tell(containerId, exit);
         else if (died) this.clock.after(LOOK_AGAIN_MS, () => this.look(containerId, false));
       })
       .catch((error: unknown) => {
@@ -77,6 +94,10 @@ export class ExitWatch {
         this.looking.delete(containerId);
         this.log.debug('cannot look at container', { containerId, error: messageOf(error) });
       });
+  }
+
+  private mayBeLateOom(containerId: string, { exitCode, oomKilled }: TaskExit): boolean {
+    return exitCode === KILLED && !oomKilled && !this.stopped.has(containerId);
   }
 
   private tell(containerId: string, exit: TaskExit): void {
