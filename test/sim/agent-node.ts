@@ -11,7 +11,7 @@ import { SimProbe } from './probe';
 import { SimProcess } from './process';
 import { SimSandboxes } from './sandboxes';
 
-const RESOURCES = 'cpus:8;mem:4096;disk:10000;ports:[31000-31019]';
+const RESOURCES = 'cpus:8;mem:4096;disk:10000;ports:[31000-31019,31500-31999]';
 
 export interface AgentNodeOptions {
   readonly driver?: typeof SimDriver;

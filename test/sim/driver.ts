@@ -28,7 +28,7 @@ export class SimDriver implements TaskDriver {
   constructor(
     protected readonly host: SimHost,
     private readonly process: SimProcess,
-    private readonly clock: FakeClock,
+    protected readonly clock: FakeClock,
     private readonly dice: Dice,
     private readonly trouble: EngineTrouble,
   ) {}

@@ -47,6 +47,11 @@ export class History {
     );
   }
 
+  /** The last events, for comparing runs. */
+  text(): string {
+    return this.lines.join('\n');
+  }
+
   get violated(): boolean {
     return this.first !== undefined;
   }

@@ -11,6 +11,7 @@ export class HostRules implements ContainerObserver {
   readonly hosts: SimHost[] = [];
   private readonly runs = new Map<string, number>();
   /** When an instance's container last failed its health checks. */
+  private readonly removed = new Set<string>();
   private readonly unhealthy = new Set<string>();
 
   constructor(
@@ -23,7 +24,8 @@ export class HostRules implements ContainerObserver {
     this.history.note(`${host.name}: ${short(container.taskId)} runs`);
     const runs = (this.runs.get(container.taskId) ?? 0) + 1;
     this.runs.set(container.taskId, runs);
-    if (runs > 1) this.history.violate('no instance twice', `task ${container.taskId} was started ${runs} times`);
+    if (runs > 1 && !this.mayRunAgain(container))
+      this.history.violate('no instance twice', `task ${container.taskId} was started ${runs} times`);
     this.noTwin(host, container);
     if (!this.truth.tasks.has(container.taskId))
       this.history.violate('intent before effect', `${container.taskId} runs but the store never had it`);
@@ -51,6 +53,16 @@ export class HostRules implements ContainerObserver {
 
   ended(host: SimHost, container: Container): void {
     this.history.note(`${host.name}: ${short(container.taskId)} ended, ${container.exit?.message ?? ''}`);
+  }
+
+  /** `docker rm -f` by hand. */
+  wasRemoved(container: Container): void {
+    this.removed.add(container.taskId);
+  }
+
+  /** Removed before anybody was told that it ran: nothing of the first start is left for the agent to know. */
+  private mayRunAgain({ taskId }: Container): boolean {
+    return this.removed.has(taskId) && this.truth.tasks.get(taskId)?.wasRunning !== true;
   }
 
   becameUnhealthy(container: Container): void {

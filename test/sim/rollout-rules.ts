@@ -1,4 +1,3 @@
-import type { Term } from '../../src/core/ports/election';
 import type { Records, RecordWrite } from '../../src/core/ports/records';
 import { instancesOf, isServing, type InstanceCondition, type InstanceView } from '../../src/core/lifecycle/views';
 import type { AppSpec } from '../../src/core/records/app';
@@ -24,10 +23,13 @@ export class RolloutRules {
   ) {}
 
   /** The same records, with an eye on what is written. */
-  watching(records: Records, term: Term): Records {
-    const write: Records['write'] = (writes, fence) => {
-      if (term.isHeld()) for (const one of writes) this.judge(records, one);
-      return records.write(writes, fence);
+  watching(records: Records): Records {
+    const write: Records['write'] = async (writes, fence) => {
+      const verdicts = writes.flatMap((one) => this.judge(records, one) ?? []);
+      const revision = await records.write(writes, fence);
+      // A deposed leader may want anything: what counts is what the store took.
+      for (const verdict of verdicts) this.history.violate('counts within the upgrade strategy', verdict);
+      return revision;
     };
     return new Proxy(records, {
       get: (target, name, receiver) => {
@@ -38,45 +40,41 @@ export class RolloutRules {
     });
   }
 
-  private judge(records: Records, write: RecordWrite): void {
-    if (write.op !== 'put' || write.kind !== 'Instance') return;
+  private judge(records: Records, write: RecordWrite): string | undefined {
+    if (write.op !== 'put' || write.kind !== 'Instance') return undefined;
     const before = records.collection('Instance').get(write.path)?.record;
     const { appId, goal } = write.record.spec;
-    if (before === undefined && goal === 'Running') this.judgeMaximum(records, appId);
-    if (before?.spec.goal === 'Running' && goal !== 'Running') this.judgeMinimum(records, before);
+    if (before === undefined && goal === 'Running') return this.judgeMaximum(records, appId);
+    return before?.spec.goal === 'Running' && goal !== 'Running' ? this.judgeMinimum(records, before) : undefined;
   }
 
   /** No more wanted instances than the strategy allows, those on unreachable agents aside. */
-  private judgeMaximum(records: Records, appId: string): void {
+  private judgeMaximum(records: Records, appId: string): string | undefined {
     const { underWay } = this.truth.appOf(appId);
     const active = instancesOf(records, appId).filter(
       (view) => view.instance.record.spec.goal === 'Running' && !isOver(view.condition),
     );
     const limit = Math.max(0, ...underWay.map(maximumOf));
-    if (active.length + 1 > limit)
-      this.history.violate(
-        'counts within the upgrade strategy',
-        `${appId} gets instance ${active.length + 1}, at most ${limit} are allowed: ${listed(active)}`,
-      );
+    if (active.length + 1 <= limit) return undefined;
+    return `${appId} gets instance ${active.length + 1}, at most ${limit} are allowed: ${listed(active)}`;
   }
 
-  private judgeMinimum(records: Records, instance: Instance): void {
+  private judgeMinimum(records: Records, instance: Instance): string | undefined {
     const { appId } = instance.spec;
     const app = this.truth.appOf(appId);
-    if (!app.present || app.deleting || app.disturbing.size === 0) return;
-    if (this.truth.instances.get(instance.metadata.name)?.killedRuns.size) return;
+    if (!app.present || app.deleting || app.disturbing.size === 0) return undefined;
+    // An even spread comes before service when an app gets fewer.
+    if (app.underWay.some((spec) => spec.constraints.some(([, operator]) => operator === 'GROUP_BY'))) return undefined;
+    if (this.truth.instances.get(instance.metadata.name)?.killedRuns.size) return undefined;
     const views = instancesOf(records, appId);
     const view = views.find(({ id }) => id === instance.metadata.name);
-    if (view === undefined || !isServing(view)) return;
+    if (view === undefined || !isServing(view)) return undefined;
     const left = views.filter(
       (other) => other !== view && isServing(other) && other.instance.record.spec.goal === 'Running',
     );
     const floor = Math.min(...app.underWay.map(minimumOf));
-    if (left.length + this.recentLosses(appId) < floor)
-      this.history.violate(
-        'counts within the upgrade strategy',
-        `${appId} loses a serving instance, ${left.length} are left, the minimum is ${floor}: ${listed(views)}`,
-      );
+    if (left.length + this.recentLosses(appId) >= floor) return undefined;
+    return `${appId} loses a serving instance, ${left.length} are left, the minimum is ${floor}: ${listed(views)}`;
   }
 
   /** Called for every change the truth sees of tasks of an app; see World. */

@@ -131,7 +131,7 @@ export class SimServer {
       await running.records.sync();
       const roles = rolesOf({
         records: running.records,
-        watched: rules.watching(running.records, term),
+        watched: rules.watching(running.records),
         term,
         process: running.process,
         seeds,

@@ -31,6 +31,7 @@ export interface InstanceTruth {
   readonly id: string;
   readonly appId: string;
   readonly createdAtMs: number;
+  isLate: boolean;
   goal: Instance['spec']['goal'];
   present: boolean;
   incarnation: number;
@@ -43,6 +44,7 @@ export interface TaskTruth {
   readonly agentId: string;
   state: Task['status']['state'];
   present: boolean;
+  wasRunning: boolean;
   wasTerminal: boolean;
   wasUnreachable: boolean;
 }
@@ -151,12 +153,15 @@ export class Truth {
       id,
       appId: record.spec.appId,
       createdAtMs: this.clock.monotonicMs(),
+      isLate: false,
       goal: record.spec.goal,
       present: true,
       incarnation: record.spec.incarnation,
       killedRuns: new Set<number>(),
     };
-    if (known?.present === false) this.history.violate('what is deleted stays so', `instance ${id} came back`);
+    // A creation that was given up came late: it is surplus, and must not stay.
+    if (known?.present === false) truth.isLate = true;
+    truth.present = true;
     const wanted = record.metadata.annotations?.[KILL_ANNOTATION];
     if (wanted !== undefined) truth.killedRuns.add(Number(wanted));
     if (truth.goal === 'Running' && record.spec.goal !== 'Running') this.judgeEnd(truth, record.spec.goal);
@@ -176,6 +181,7 @@ export class Truth {
     const reason =
       !app.present ||
       app.deleting ||
+      instance.isLate ||
       instance.killedRuns.size > 0 ||
       this.killedByUsers.has(instance.id) ||
       app.disturbing.size > 0 ||
@@ -200,6 +206,7 @@ export class Truth {
       agentId: parentOf(path),
       state,
       present: true,
+      wasRunning: false,
       wasTerminal: false,
       wasUnreachable: false,
     };
@@ -214,6 +221,7 @@ export class Truth {
       this.loss(taskId);
     truth.state = state;
     truth.present = true;
+    truth.wasRunning ||= state === 'TASK_RUNNING';
     truth.wasTerminal ||= isTerminal(state);
     if (state === 'TASK_UNREACHABLE') this.unreachable(truth);
     this.tasks.set(taskId, truth);

@@ -17,14 +17,19 @@ import { Users } from './users';
 
 export interface WorldOptions extends AgentNodeOptions {
   /** For tests that break something on purpose. */
-  readonly store?: MemoryStore;
+  readonly newStore?: () => MemoryStore;
+  /** Fake time within which everything must be as wanted once the trouble is over, milliseconds. */
+  readonly calmLimitMs?: number;
+  /** Called in every step, after the trouble. */
+  readonly sabotage?: (world: World) => void;
 }
 
-const STEPS = 50;
-/** Fake time within which everything must be as wanted once the trouble is over. */
-const CALM_LIMIT_MS = 900_000;
+/** SIM_STEPS makes longer runs, to look for what is rare. */
+const STEPS = Number(process.env['SIM_STEPS'] ?? 30);
+/** Longer than every retry, filter and time-out of the roles. */
+const CALM_LIMIT_MS = 300_000;
 /** Then nothing may move any more for so long. */
-const QUIET_MS = 20_000;
+const QUIET_MS = 15_000;
 
 /** The whole cluster in one process: real roles on fake ports, trouble drawn from one seed. Same seed, same history. */
 export class World {
@@ -32,6 +37,7 @@ export class World {
   readonly history: History;
   readonly truth: Truth;
   readonly rules: HostRules;
+  readonly rollouts: RolloutRules;
   readonly users: Users;
   readonly store: MemoryStore;
   readonly servers: SimServer[] = [];
@@ -40,7 +46,10 @@ export class World {
   private readonly fences: FenceRules;
   private readonly end = new AbortController();
 
-  constructor(seed: number, options: WorldOptions = {}) {
+  constructor(
+    seed: number,
+    private readonly options: WorldOptions = {},
+  ) {
     const seeds = new Seeds(seed);
     const { clock } = this;
     this.dice = seeds.dicePart();
@@ -49,16 +58,16 @@ export class World {
     this.rules = new HostRules(this.truth, this.history, clock);
     this.users = new Users(seeds.dicePart(), this.truth, this.history);
     this.fences = new FenceRules(this.history);
-    this.store = options.store ?? new MemoryStore();
-    const rollouts = new RolloutRules(this.truth, this.history, clock);
-    this.truth.onLoss = (appId) => rollouts.lost(appId);
+    this.store = options.newStore?.() ?? new MemoryStore();
+    this.rollouts = new RolloutRules(this.truth, this.history, clock);
+    this.truth.onLoss = (appId) => this.rollouts.lost(appId);
     const cluster = {
       clock,
       store: this.store,
       leases: new MemoryLeases(this.store, clock),
       seeds,
       history: this.history,
-      rules: rollouts,
+      rules: this.rollouts,
       log: silentLogger(),
       onCommit: (committed: Parameters<FenceRules['committed']>[0]) => this.fences.committed(committed),
     };
@@ -79,6 +88,7 @@ export class World {
     for (let step = 1; step <= STEPS; step++) {
       this.history.step = step;
       this.trouble();
+      this.options.sabotage?.(this);
       await this.pass(this.dice.one(0, 50, 400, 1_500, 3_000));
     }
     this.calm();
@@ -118,7 +128,7 @@ export class World {
   async converge(): Promise<void> {
     // The last wishes of users are still on their way.
     await this.pass(5_000);
-    const endMs = this.clock.monotonicMs() + CALM_LIMIT_MS;
+    const endMs = this.clock.monotonicMs() + (this.options.calmLimitMs ?? CALM_LIMIT_MS);
     while (this.problems().length > 0 && this.clock.monotonicMs() < endMs) await this.pass(2_000);
     const problems = this.problems();
     if (problems.length > 0) this.history.violate('converged in the end', problems.join('; '));
@@ -251,7 +261,10 @@ export class World {
     const kind = this.dice.one('exits', 'is removed', 'is unhealthy');
     this.history.note(`${agent.name}: container ${container.taskId} ${kind}`);
     if (kind === 'exits') agent.host.end(container, this.dice.one(0, 1, 139), 'ended by itself');
-    if (kind === 'is removed') agent.host.remove(container);
+    if (kind === 'is removed') {
+      this.rules.wasRemoved(container);
+      agent.host.remove(container);
+    }
     if (kind === 'is unhealthy') {
       this.rules.becameUnhealthy(container);
       this.later(() => (container.healthy = true));
