@@ -11,7 +11,7 @@ import { hasStatus } from './engine-error';
 /** Again after this many milliseconds when the engine says "died" and a look at the container does not show it yet. */
 const LOOK_AGAIN_MS = 200;
 /** The engine learns from the kernel that memory ran out on another way than that the process ended, and sometimes later. */
-const LATE_OOM_MS = 300;
+const LATE_OOM_MS = 100;
 const KILLED = 137;
 
 type Listener = (exit: TaskExit) => void;
