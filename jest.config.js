@@ -2,7 +2,7 @@
 const base = {
   rootDir: __dirname,
   testEnvironment: 'node',
-  setupFiles: ['<rootDir>/test/support/setup.js'],
+  setupFilesAfterEnv: ['<rootDir>/test/support/setup.js'],
   transform: {
     '^.+\\.ts$': [
       '@swc/jest',
