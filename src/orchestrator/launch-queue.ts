@@ -48,7 +48,7 @@ export class LaunchQueue {
 
   /** Apps that have something to launch now, those that wait longest first. */
   ready(): { readonly app: App; readonly views: readonly InstanceView[] }[] {
-    const nowMs = this.clock.nowMs();
+    const nowMs = this.clock.monotonicMs();
     return [...this.apps.values()]
       .filter((queue) => queue.waiting.size > 0 && queue.delayLeftMs(nowMs) === 0)
       .map((queue) => ({ queue, app: queue.app, views: this.free(queue) }))
@@ -62,7 +62,7 @@ export class LaunchQueue {
 
   /** Milliseconds until the next delay of an app with waiting instances runs out. */
   nextDueMs(): number | undefined {
-    const nowMs = this.clock.nowMs();
+    const nowMs = this.clock.monotonicMs();
     const delays = [...this.apps.values()]
       .filter((queue) => queue.waiting.size > 0)
       .map((queue) => queue.delayLeftMs(nowMs))
@@ -73,13 +73,14 @@ export class LaunchQueue {
   /** One more failure of the app: launches wait longer. */
   failed(app: App, configVersion: string): void {
     const queue = this.queueOf(app);
-    queue.backoff = raiseBackoff(queue.backoff, app.spec, configVersion, this.clock.nowMs());
+    queue.backoff = raiseBackoff(queue.backoff, app.spec, configVersion, this.clock.monotonicMs());
   }
 
   /** A delay that a former leader had decided is kept. */
   restore(app: App): void {
-    const untilMs = app.status?.launchQueue?.delayUntilMs ?? 0;
-    const delayMs = untilMs - this.clock.nowMs();
+    const leftMs = (app.status?.launchQueue?.delayUntilMs ?? 0) - this.clock.nowMs();
+    const delayMs = Math.min(leftMs, app.spec.maxLaunchDelaySeconds * 1000);
+    const untilMs = this.clock.monotonicMs() + delayMs;
     if (delayMs > 0) this.queueOf(app).backoff = { configVersion: configVersionOf(app.spec), delayMs, untilMs };
   }
 
@@ -88,13 +89,17 @@ export class LaunchQueue {
     const queue = this.queueOf(app);
     const token = app.metadata.annotations?.[RESET_DELAY_ANNOTATION];
     if (token === undefined || token === queue.resetToken) return false;
-    const isFirstLook =
-      queue.resetToken === undefined &&
-      Date.parse(token) < (queue.backoff?.untilMs ?? 0) - (queue.backoff?.delayMs ?? 0);
+    const isFirstLook = queue.resetToken === undefined && Date.parse(token) < this.delayedSinceMs(queue);
     queue.resetToken = token;
     if (isFirstLook) return false;
     queue.backoff = undefined;
     return true;
+  }
+
+  /** Wall clock at which the present delay began, as far as that can be told; 0: there is none. */
+  private delayedSinceMs({ backoff }: AppQueue): number {
+    if (backoff === undefined) return 0;
+    return this.clock.nowMs() - (this.clock.monotonicMs() - (backoff.untilMs - backoff.delayMs));
   }
 
   used(appId: string): void {
@@ -111,7 +116,9 @@ export class LaunchQueue {
   /** For App.status; undefined: nothing waits. */
   item(appId: string, lastFailure: string | undefined): LaunchQueueItem | undefined {
     const queue = this.apps.get(appId);
-    return queue === undefined || queue.waiting.size === 0 ? undefined : queue.item(this.clock.nowMs(), lastFailure);
+    return queue === undefined || queue.waiting.size === 0
+      ? undefined
+      : queue.item(this.clock.nowMs(), this.delayLeftMs(appId), lastFailure);
   }
 
   waitingCount(appId: string): number {
@@ -119,7 +126,7 @@ export class LaunchQueue {
   }
 
   delayLeftMs(appId: string): number {
-    return this.apps.get(appId)?.delayLeftMs(this.clock.nowMs()) ?? 0;
+    return this.apps.get(appId)?.delayLeftMs(this.clock.monotonicMs()) ?? 0;
   }
 
   private queueOf(app: App): AppQueue {
@@ -142,6 +149,7 @@ export function configVersionOf(spec: AppSpec): string {
 class AppQueue {
   waiting: ReadonlyMap<string, InstanceView> = new Map();
   sinceMs: number | undefined;
+  /** In monotonic time: a wall clock that is set must not hold launches. */
   backoff: Backoff | undefined;
   resetToken: string | undefined;
   processed = 0;
@@ -195,8 +203,7 @@ class AppQueue {
     this.lastUnused = [...this.lastUnused, ...newest].slice(-LIMITS.unusedOffersPerApp);
   }
 
-  item(nowMs: number, lastFailure: string | undefined): LaunchQueueItem {
-    const leftMs = this.delayLeftMs(nowMs);
+  item(nowMs: number, leftMs: number, lastFailure: string | undefined): LaunchQueueItem {
     const attempts = [...this.attempt.values()].reduce((sum, count) => sum + count, 0);
     return {
       count: this.waiting.size,

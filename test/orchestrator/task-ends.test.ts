@@ -51,6 +51,17 @@ describe('runs that end', () => {
     expect(world.running('/web')).toHaveLength(1);
   });
 
+  test('a wall clock that is set back holds no launch longer', async () => {
+    await world.start([{ id: 'a1' }]);
+    await world.put({ id: '/web', backoffSeconds: 10 });
+    await world.run();
+    await world.master.update(firstTask(), 'TASK_FAILED', {});
+    await world.run(1_000);
+    world.clock.jumpWallClock(-3_600_000);
+    await world.run(11_000);
+    expect(world.running('/web')).toHaveLength(1);
+  });
+
   test('a reset clears the back-off, and only once', async () => {
     await world.start([{ id: 'a1' }]);
     await world.put({ id: '/web', backoffSeconds: 100 });

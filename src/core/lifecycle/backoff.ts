@@ -1,4 +1,4 @@
-/** Launch back-off of one app. Pure: the caller owns the clock. Milliseconds since the epoch. */
+/** Launch back-off of one app. Pure: the caller owns the clock. Milliseconds of one clock, whichever. */
 export interface BackoffPolicy {
   readonly backoffSeconds: number;
   readonly backoffFactor: number;
