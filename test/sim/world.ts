@@ -163,6 +163,7 @@ export class World {
       () => this.engineTrouble(),
       () => this.containerFault(),
       () => this.containerFault(),
+      () => this.clockFault(),
     ];
     this.dice.pick(faults)?.();
   }
@@ -269,6 +270,13 @@ export class World {
       this.rules.becameUnhealthy(container);
       this.later(() => (container.healthy = true));
     }
+  }
+
+  /** The wall clock of all machines is set right, as after a time server was wrong. */
+  private clockFault(): void {
+    const byMs = this.dice.one(-600_000, -5_000, 5_000, 60_000);
+    this.history.note(`the wall clock jumps by ${byMs / 1000} s`);
+    this.clock.jumpWallClock(byMs);
   }
 
   /** Most trouble is short, some is longer than any ping limit. */
