@@ -8,12 +8,12 @@ import {
   readFileSync,
   readdirSync,
   rmSync,
-  rmdirSync,
   writeFileSync,
 } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
+import { killCgroup, processesOf, quietly, removeCgroups, signal, unmountBelow } from './leftovers';
 
 /**
  * A private Docker engine for tests: its own containerd, data, socket, bridge and subnet; live-restore is on. It works beside
@@ -183,8 +183,7 @@ async function sweepOrphans(): Promise<void> {
 async function wipe(base: string, bridge: string): Promise<void> {
   for (const pid of processesOf(base)) signal(pid, 'SIGKILL');
   await until('shims', EXIT_MS, () => processesOf(base).length === 0).catch(() => undefined);
-  // Without its shim a container's process is nobody's child; its cgroup still tells whose it is.
-  for (const folder of cgroupFolders(cgroupOf(bridge))) for (const pid of pidsIn(folder)) signal(pid, 'SIGKILL');
+  killCgroup(cgroupOf(bridge));
   unmountBelow(base);
   await until('cgroups', EXIT_MS, () => removeCgroups(cgroupOf(bridge))).catch(() => undefined);
   quietly('ip', ['link', 'delete', bridge]);
@@ -285,82 +284,4 @@ async function endProcess(child: ChildProcess | undefined, how: NodeJS.Signals):
   const timer = setTimeout(() => child.kill('SIGKILL'), EXIT_MS);
   await exited;
   clearTimeout(timer);
-}
-
-/** Living processes (no zombies) whose command line names our folder: shims, docker-proxy. */
-function processesOf(base: string): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => pid !== process.pid && commandOf(pid).includes(base));
-}
-
-function commandOf(pid: number): string {
-  try {
-    if (/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))) return '';
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-function unmountBelow(base: string): void {
-  const points = readFileSync('/proc/self/mountinfo', 'utf8')
-    .split('\n')
-    .map((line) => line.split(' ')[4] ?? '')
-    .filter((point) => point.startsWith(`${base}/`))
-    .sort((a, b) => b.length - a.length);
-  for (const point of points) quietly('umount', ['-l', point]);
-}
-
-/** The folders of one cgroup and of its children, in every hierarchy, children first. */
-function cgroupFolders(name: string): string[] {
-  const root = '/sys/fs/cgroup';
-  return [root, ...readdirSync(root).map((entry) => join(root, entry))]
-    .map((parent) => join(parent, name))
-    .filter((path) => existsSync(path))
-    .flatMap((path) => [...childFolders(path), path]);
-}
-
-function childFolders(path: string): string[] {
-  return readdirSync(path, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => join(path, entry.name));
-}
-
-function pidsIn(folder: string): number[] {
-  try {
-    return readFileSync(join(folder, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number);
-  } catch {
-    return [];
-  }
-}
-
-/** True when nothing is left; a folder whose last process is just ending cannot go yet. */
-function removeCgroups(name: string): boolean {
-  for (const folder of cgroupFolders(name)) {
-    try {
-      rmdirSync(folder);
-    } catch {
-      // Still busy.
-    }
-  }
-  return cgroupFolders(name).length === 0;
-}
-
-function signal(pid: number, how: NodeJS.Signals): void {
-  try {
-    process.kill(pid, how);
-  } catch {
-    // Already gone.
-  }
-}
-
-function quietly(program: string, args: readonly string[]): boolean {
-  try {
-    execFileSync(program, args, { stdio: 'ignore', timeout: 20_000 });
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -1,41 +1,50 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { Transform } from 'node:stream';
 
-/** A TCP proxy on loopback whose network can fail in the ways that real ones do. */
+/** A TCP proxy whose network can fail in the ways that real ones do. */
 export class Proxy {
   private readonly pairs = new Set<readonly [Socket, Socket]>();
   private mode: 'open' | 'frozen' | 'cut' = 'open';
   private readonly frozen = new Set<Socket>();
+  /** Each chunk arrives so much later, in both directions and in order, milliseconds. */
+  delayMs: () => number = () => 0;
 
   private constructor(
     private readonly server: Server,
+    readonly address: string,
     readonly port: number,
-    private readonly targetPort: number,
+    private readonly target: { readonly host: string; readonly port: number },
   ) {
     server.on('connection', (socket) => this.accept(socket));
   }
 
-  /** @param target `http://127.0.0.1:<port>` or a port */
-  static start(target: string | number): Promise<Proxy> {
-    const targetPort = typeof target === 'number' ? target : Number(new URL(target).port);
+  /**
+   * @param target `http://<host>:<port>`, or a port of loopback
+   * @param listen address to listen on
+   * @param address under which it is reached
+   */
+  static start(target: string | number, listen = '127.0.0.1', address = listen): Promise<Proxy> {
+    const url = new URL(typeof target === 'number' ? `http://127.0.0.1:${target}` : target);
+    const to = { host: url.hostname, port: Number(url.port) };
     const server = createServer();
     return new Promise((resolve, reject) => {
       server.once('error', reject);
-      server.listen(0, '127.0.0.1', () => {
-        resolve(new Proxy(server, (server.address() as AddressInfo).port, targetPort));
+      server.listen(0, listen, () => {
+        resolve(new Proxy(server, address, (server.address() as AddressInfo).port, to));
       });
     });
   }
 
   get endpoint(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return `http://${this.address}:${this.port}`;
   }
 
   /** Half open: connections stay, bytes vanish, new connections hear nothing. */
   freeze(): void {
     this.mode = 'frozen';
     for (const [client, server] of this.pairs) {
-      client.unpipe(server).resume();
-      server.unpipe(client).resume();
+      client.unpipe().resume();
+      server.unpipe().resume();
     }
   }
 
@@ -60,7 +69,7 @@ export class Proxy {
     client.on('error', () => undefined);
     if (this.mode === 'cut') return void client.resetAndDestroy();
     if (this.mode === 'frozen') return void this.frozen.add(client.resume());
-    const server = connect(this.targetPort, '127.0.0.1');
+    const server = connect(this.target);
     const pair = [client, server] as const;
     this.pairs.add(pair);
     const end = () => {
@@ -69,7 +78,24 @@ export class Proxy {
       server.destroy();
     };
     for (const socket of pair) socket.on('error', end).on('close', end);
-    client.pipe(server).pipe(client);
+    client.pipe(this.late()).pipe(server);
+    server.pipe(this.late()).pipe(client);
+  }
+
+  /** Delays each chunk without holding up those behind it: a slow line, not a narrow one. */
+  private late(): Transform {
+    let dueMs = 0;
+    const line: Transform = new Transform({
+      transform: (chunk: Buffer, _encoding, done) => {
+        const nowMs = performance.now();
+        dueMs = Math.max(dueMs, nowMs + this.delayMs());
+        if (dueMs <= nowMs) return done(null, chunk);
+        setTimeout(() => this.mode === 'open' && !line.destroyed && line.push(chunk), dueMs - nowMs);
+        done();
+      },
+      flush: (done) => void setTimeout(done, Math.max(0, dueMs - performance.now())),
+    });
+    return line;
   }
 
   private drop(): void {
