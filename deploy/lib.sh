@@ -45,6 +45,9 @@ iptables iptables iptables-nft iptables iptables
 busybox busybox-static busybox busybox-static busybox
 ip iproute2 iproute iproute2 iproute2
 promtool prometheus golang-github-prometheus prometheus prometheus
+docker-registry docker-registry docker-distribution docker-registry docker-registry
+htpasswd apache2-utils httpd-tools apache2-utils apache
+faketime faketime libfaketime libfaketime libfaketime
 kubectl kubectl kubernetes-client kubectl kubectl
 TABLE
 }

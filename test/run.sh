@@ -9,7 +9,7 @@ results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 
 need_node || exit 1
-install_missing etcd etcdctl dockerd containerd iptables ip busybox promtool || exit 1
+install_missing etcd etcdctl dockerd containerd iptables ip busybox promtool docker-registry htpasswd faketime || exit 1
 ensure_modules || exit 1
 ensure_build || exit 1
 

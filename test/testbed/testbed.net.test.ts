@@ -27,7 +27,14 @@ describe('the test bed', () => {
     const client = bed.marathon();
     const image = `${bed.registry.host}/berth/test:1`;
     const container = { type: 'DOCKER', docker: { image, network: 'BRIDGE', forcePullImage: true } };
-    await client.ok('POST', '/v2/apps', { id: '/pulled', cmd: 'sleep 1000', cpus: 0.1, mem: 16, instances: 1, container });
+    await client.ok('POST', '/v2/apps', {
+      id: '/pulled',
+      cmd: 'sleep 1000',
+      cpus: 0.1,
+      mem: 16,
+      instances: 1,
+      container,
+    });
     await client.settled('/pulled', 1);
   });
 });

@@ -1,0 +1,2 @@
+/** Ends a fault. Safe to call twice. */
+export type Heal = () => Promise<void>;
