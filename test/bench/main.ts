@@ -7,6 +7,7 @@ import { durablePlacements } from './durable';
 import { EventStreamClient } from './event-stream';
 import { failover } from './failover';
 import { report, type Row, type Section } from './harness';
+import { recoveryTimers } from './timers';
 
 /** `npm run bench [-- section …]`: every figure of the design beside its goal. BENCH_ROUNDS=n: rounds of the Docker part. */
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 10);
@@ -17,6 +18,7 @@ const SECTIONS: readonly Section[] = [
   { name: 'durable', run: durablePlacements },
   { name: 'docker', run: dockerSection },
   { name: 'failover', run: failoverSection },
+  { name: 'timers', run: () => recoveryTimers(ROUNDS) },
 ];
 
 async function dockerSection(): Promise<Row[]> {

@@ -15,7 +15,8 @@ export interface AgentSetup {
   readonly slot: number;
   readonly masters: readonly string[];
   readonly tokenFile: string;
-  readonly dockerConfig: string;
+  /** Logins; undefined: none. */
+  readonly dockerConfig: string | undefined;
   readonly registry: string;
   readonly flags: readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -75,7 +76,8 @@ export class AgentHost {
       command: [
         ...[process.execPath, MAIN, 'agent', `--master=${setup.masters.join(',')}`, `--listen=${address}`],
         ...[`--hostname=${address}`, `--docker-socket=${this.dockerSocket}`, `--work-dir=${this.workDir}`],
-        ...[`--token-file=${setup.tokenFile}`, `--docker-config=${setup.dockerConfig}`],
+        `--token-file=${setup.tokenFile}`,
+        ...(setup.dockerConfig === undefined ? [] : [`--docker-config=${setup.dockerConfig}`]),
         ...['--resources=cpus:8;mem:4096;disk:8000;ports:[31000-31999]', `--attributes=host:${name}`, ...setup.flags],
       ],
     });

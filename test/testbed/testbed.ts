@@ -100,7 +100,7 @@ export class Testbed {
           slot,
           masters: this.servers.map(({ mesosAddress }) => mesosAddress),
           tokenFile,
-          dockerConfig: this.registry.dockerConfig,
+          dockerConfig: options.registry === false ? undefined : this.registry.dockerConfig,
           registry: this.registry.host,
           flags: options.agentFlags ?? [],
           env: this.clockEnv(node),
