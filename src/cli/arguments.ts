@@ -1,5 +1,6 @@
 import yargs, { type Argv } from 'yargs';
 import { AGENT_FLAGS } from './agent-flags';
+import { BACKUP_FLAGS, RESTORE_FLAGS } from './backup-flags';
 import { CLIENT_FLAGS, DOWN_FLAGS, LOGS_FLAGS, UP_FLAGS } from './client-flags';
 import { flagName, variableName, type Flag, type FlagTable } from './flag';
 import { SERVER_FLAGS } from './server-flags';
@@ -65,6 +66,24 @@ export const COMMANDS = {
     examples: [
       ['berth agent --master 10.0.0.1:5050,10.0.0.2:5050 --listen 0.0.0.0 --token-file /etc/berth/token', 'a node'],
       ['berth agent --resources "cpus:4;mem:8192;ports:[31000-32000]" --attributes rack:a', 'says what it has'],
+    ],
+  },
+  backup: {
+    about: 'write all records, as of one moment, to a file; the cluster may run',
+    flags: BACKUP_FLAGS,
+    positionals: ['FILE'],
+    examples: [
+      ['berth backup /var/backups/berth.jsonl.gz', 'of the etcd on this machine; .gz compresses'],
+      ['berth backup all.jsonl --etcd-endpoints http://10.0.0.1:2379', 'of an etcd elsewhere'],
+    ],
+  },
+  restore: {
+    about: 'write the records of a backup into an empty etcd; all servers must be stopped, agents may run',
+    flags: RESTORE_FLAGS,
+    positionals: ['FILE'],
+    examples: [
+      ['berth restore /var/backups/berth.jsonl.gz', 'then start the servers: running containers are found again'],
+      ['berth restore all.jsonl --replace', 'what etcd holds now is removed first'],
     ],
   },
   version: { about: 'print the version', flags: {}, positionals: [], examples: [] },

@@ -3,7 +3,16 @@ import { CLIENT_FLAGS, DOWN_FLAGS, LOGS_FLAGS, UP_FLAGS } from './client-flags';
 import { ClusterClient, ClusterError } from './cluster-client';
 import { readFlags } from './flag';
 import { logs } from './logs';
-import { parseAgentOptions, parseServerOptions, type AgentOptions, type ServerOptions } from './options';
+import {
+  parseAgentOptions,
+  parseBackupOptions,
+  parseRestoreOptions,
+  parseServerOptions,
+  type AgentOptions,
+  type BackupOptions,
+  type RestoreOptions,
+  type ServerOptions,
+} from './options';
 import { packageVersion } from './package-root';
 import { status } from './status';
 import type { Terminal } from './terminal';
@@ -14,10 +23,14 @@ import { explain, StepFailure } from './up/failure';
 import { up } from './up/up';
 import { UsageError } from './usage-error';
 
-/** The long-running commands, given by main.ts: the command line itself builds nothing. Each resolves when it has stopped. */
+/** Commands that are more than a client, given by main.ts: the command line itself builds nothing. Each resolves when it has ended. */
 export interface Handlers {
   server(options: ServerOptions): Promise<void>;
   agent(options: AgentOptions): Promise<void>;
+  /** Throws StepFailure. */
+  backup(options: BackupOptions, terminal: Terminal): Promise<void>;
+  /** Throws StepFailure. */
+  restore(options: RestoreOptions, terminal: Terminal): Promise<void>;
 }
 
 const DEFAULT_URL = 'http://127.0.0.1:8080';
@@ -80,6 +93,10 @@ async function command(
       return handlers.server(withReadableToken(parseServerOptions(argv, env)));
     case 'agent':
       return handlers.agent(withReadableToken(parseAgentOptions(argv, env)));
+    case 'backup':
+      return handlers.backup(parseBackupOptions(argv, env), terminal);
+    case 'restore':
+      return handlers.restore(parseRestoreOptions(argv, env), terminal);
     case 'up':
       return up(readFlags(UP_FLAGS, readArguments(name, argv).flags, env), env, terminal);
     case 'down':

@@ -2,6 +2,8 @@ import { hostname as systemHostname } from 'node:os';
 import { resolve } from 'node:path';
 import { AGENT_FLAGS } from './agent-flags';
 import { readArguments } from './arguments';
+import { BACKUP_FLAGS, RESTORE_FLAGS } from './backup-flags';
+import { checkEtcdFlags, type EtcdAccess } from './etcd-flags';
 import { readFlags, type ValuesOf } from './flag';
 import { SERVER_FLAGS } from './server-flags';
 import { UsageError } from './usage-error';
@@ -100,10 +102,7 @@ function checkServer(values: Pick<ValuesOf<typeof SERVER_FLAGS>, ServerChecks>):
     throw new UsageError(
       `--local-port-min ${values.localPortMin} must not be above --local-port-max ${values.localPortMax}`,
     );
-  if ((values.etcdCert === undefined) !== (values.etcdKey === undefined))
-    throw new UsageError('--etcd-cert and --etcd-key must be given together');
-  if (values.etcdPasswordFile !== undefined && values.etcdUser === undefined)
-    throw new UsageError('--etcd-password-file needs --etcd-user');
+  checkEtcdFlags(values);
 }
 
 /** Safe by default: whatever others can reach needs a secret, or the operator's word that it needs none. */
@@ -129,4 +128,29 @@ function hostnameFor(listen: string): string {
 
 function isWildcard(listen: string): boolean {
   return listen === '0.0.0.0' || listen === '::';
+}
+
+/** What `berth backup` was started with. */
+export type BackupOptions = EtcdAccess & { readonly file: string };
+
+/** What `berth restore` was started with. */
+export type RestoreOptions = BackupOptions & {
+  /** Remove the records that are there instead of refusing. */
+  readonly replace: boolean;
+};
+
+/** @param argv what follows `berth backup`. Throws UsageError. */
+export function parseBackupOptions(argv: readonly string[], env: NodeJS.ProcessEnv): BackupOptions {
+  const { flags, positionals } = readArguments('backup', argv);
+  const values = readFlags(BACKUP_FLAGS, flags, env);
+  checkEtcdFlags(values);
+  return { ...values, file: resolve(positionals[0] ?? '') };
+}
+
+/** @param argv what follows `berth restore`. Throws UsageError. */
+export function parseRestoreOptions(argv: readonly string[], env: NodeJS.ProcessEnv): RestoreOptions {
+  const { flags, positionals } = readArguments('restore', argv);
+  const values = readFlags(RESTORE_FLAGS, flags, env);
+  checkEtcdFlags(values);
+  return { ...values, file: resolve(positionals[0] ?? '') };
 }

@@ -1,17 +1,6 @@
+import { ETCD_FLAGS } from './etcd-flags';
 import { optional, toggle, withDefault, type FlagTable } from './flag';
-import {
-  count,
-  duration,
-  etcdEndpoint,
-  existingFile,
-  host,
-  listOf,
-  LOG_LEVELS,
-  name,
-  oneOf,
-  port,
-  text,
-} from './values';
+import { count, duration, existingFile, host, LOG_LEVELS, name, oneOf, port, text } from './values';
 
 const SECOND_MS = 1_000;
 const DAY_MS = 86_400_000;
@@ -39,19 +28,7 @@ export const SERVER_FLAGS = {
     host,
   ),
 
-  etcdEndpoints: withDefault(
-    { group: 'etcd', value: 'URL[,URL…]', about: 'members of the etcd cluster' },
-    listOf(etcdEndpoint),
-    'http://127.0.0.1:2379',
-  ),
-  etcdCa: optional({ group: 'etcd', value: 'FILE', about: 'CA certificate (PEM) of etcd' }, existingFile),
-  etcdCert: optional({ group: 'etcd', value: 'FILE', about: 'client certificate (PEM) for etcd' }, existingFile),
-  etcdKey: optional({ group: 'etcd', value: 'FILE', about: 'key (PEM) of --etcd-cert' }, existingFile),
-  etcdUser: optional({ group: 'etcd', value: 'NAME', about: 'etcd user' }, text),
-  etcdPasswordFile: optional(
-    { group: 'etcd', value: 'FILE', about: 'file that holds the password of --etcd-user' },
-    existingFile,
-  ),
+  ...ETCD_FLAGS,
   leaderTtl: withDefault(
     { group: 'etcd', value: 'DURATION', about: "life of the leader's lease: a dead leader is replaced after it" },
     duration(2 * SECOND_MS, 300 * SECOND_MS),

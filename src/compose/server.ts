@@ -30,6 +30,7 @@ import { Master } from '../master/master';
 import { GroupManager } from '../orchestrator/group-manager';
 import { Orchestrator } from '../orchestrator/orchestrator';
 import { clusterStatus } from './cluster-status';
+import { etcdOptions } from './etcd-options';
 import { notReady } from './not-ready';
 import { newPlatform, readToken, untilStopped, type Platform } from './platform';
 
@@ -110,22 +111,6 @@ function build(options: ServerOptions, platform: Platform, token: string | undef
     self,
     leading: { master: undefined },
   };
-}
-
-function etcdOptions(options: ServerOptions): ConstructorParameters<typeof EtcdConnection>[0] {
-  const { etcdEndpoints, etcdCa, etcdCert, etcdKey, etcdUser, etcdPasswordFile } = options;
-  const pem = (name: 'ca' | 'cert' | 'key', file: string | undefined) =>
-    file === undefined ? {} : { [name]: readFileSync(file) };
-  const tls = { ...pem('ca', etcdCa), ...pem('cert', etcdCert), ...pem('key', etcdKey) };
-  return {
-    endpoints: etcdEndpoints,
-    ...(Object.keys(tls).length === 0 ? {} : { tls }),
-    ...(etcdUser === undefined ? {} : { login: { username: etcdUser, password: passwordIn(etcdPasswordFile) } }),
-  };
-}
-
-function passwordIn(file: string | undefined): string {
-  return file === undefined ? '' : readFileSync(file, 'utf8').trim();
 }
 
 /** One term: master and orchestrator on a mirror that is complete as of now, both gone when the term is over. */

@@ -37,7 +37,8 @@ async function berth(argv: readonly string[], env: NodeJS.ProcessEnv = {}, signa
   const terminal = recorder();
   const started: (ServerOptions | AgentOptions)[] = [];
   const start = (options: ServerOptions | AgentOptions) => Promise.resolve(void started.push(options));
-  const handlers: Handlers = { server: start, agent: start };
+  const never = () => Promise.reject(new Error('not in these tests'));
+  const handlers: Handlers = { server: start, agent: start, backup: never, restore: never };
   const code = await runCli(
     argv,
     { BERTH_STATE_DIR: folder, ...env },
