@@ -3,12 +3,19 @@ import { runCli } from './cli/main';
 import { processTerminal } from './cli/terminal';
 import { runAgent } from './compose/agent';
 import { runBackup, runRestore } from './compose/backup';
+import { runDoctor } from './compose/doctor/doctor';
 import { runServer, startFailure } from './compose/server';
 import { UnavailableError } from './core/errors';
 
 const terminal = processTerminal();
 const interrupted = new AbortController();
-const handlers = { server: runServer, agent: runAgent, backup: runBackup, restore: runRestore };
+const handlers = {
+  server: runServer,
+  agent: runAgent,
+  backup: runBackup,
+  restore: runRestore,
+  doctor: runDoctor,
+};
 
 // The long-running commands listen for signals themselves; for the others Ctrl-C just ends what they do.
 const isService = process.argv[2] === 'server' || process.argv[2] === 'agent';

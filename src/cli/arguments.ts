@@ -3,6 +3,7 @@ import { AGENT_FLAGS } from './agent-flags';
 import { BACKUP_FLAGS, RESTORE_FLAGS } from './backup-flags';
 import { CLIENT_FLAGS, DOWN_FLAGS, LOGS_FLAGS, UP_FLAGS } from './client-flags';
 import { flagName, variableName, type Flag, type FlagTable } from './flag';
+import { DOCTOR_FLAGS } from './doctor-flags';
 import { SERVER_FLAGS } from './server-flags';
 import { UsageError } from './usage-error';
 
@@ -84,6 +85,15 @@ export const COMMANDS = {
     examples: [
       ['berth restore /var/backups/berth.jsonl.gz', 'then start the servers: running containers are found again'],
       ['berth restore all.jsonl --replace', 'what etcd holds now is removed first'],
+    ],
+  },
+  doctor: {
+    about: 'look at this machine, its Docker and its etcd, and say what to fix',
+    flags: DOCTOR_FLAGS,
+    positionals: [],
+    examples: [
+      ['berth doctor', 'before the installation, and when something is odd'],
+      ['berth doctor --role agent --url http://10.0.0.1:8080 --token-file secret', 'a node of a cluster elsewhere'],
     ],
   },
   version: { about: 'print the version', flags: {}, positionals: [], examples: [] },

@@ -6,10 +6,12 @@ import { logs } from './logs';
 import {
   parseAgentOptions,
   parseBackupOptions,
+  parseDoctorOptions,
   parseRestoreOptions,
   parseServerOptions,
   type AgentOptions,
   type BackupOptions,
+  type DoctorOptions,
   type RestoreOptions,
   type ServerOptions,
 } from './options';
@@ -31,6 +33,8 @@ export interface Handlers {
   backup(options: BackupOptions, terminal: Terminal): Promise<void>;
   /** Throws StepFailure. */
   restore(options: RestoreOptions, terminal: Terminal): Promise<void>;
+  /** Throws StepFailure when something must be fixed. */
+  doctor(options: DoctorOptions, terminal: Terminal): Promise<void>;
 }
 
 const DEFAULT_URL = 'http://127.0.0.1:8080';
@@ -97,6 +101,8 @@ async function command(
       return handlers.backup(parseBackupOptions(argv, env), terminal);
     case 'restore':
       return handlers.restore(parseRestoreOptions(argv, env), terminal);
+    case 'doctor':
+      return handlers.doctor(parseDoctorOptions(argv, env), terminal);
     case 'up':
       return up(readFlags(UP_FLAGS, readArguments(name, argv).flags, env), env, terminal);
     case 'down':

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { AGENT_FLAGS } from './agent-flags';
 import { readArguments } from './arguments';
 import { BACKUP_FLAGS, RESTORE_FLAGS } from './backup-flags';
+import { DOCTOR_FLAGS } from './doctor-flags';
 import { checkEtcdFlags, type EtcdAccess } from './etcd-flags';
 import { readFlags, type ValuesOf } from './flag';
 import { SERVER_FLAGS } from './server-flags';
@@ -153,4 +154,14 @@ export function parseRestoreOptions(argv: readonly string[], env: NodeJS.Process
   const values = readFlags(RESTORE_FLAGS, flags, env);
   checkEtcdFlags(values);
   return { ...values, file: resolve(positionals[0] ?? '') };
+}
+
+/** What `berth doctor` was started with. */
+export type DoctorOptions = ValuesOf<typeof DOCTOR_FLAGS>;
+
+/** @param argv what follows `berth doctor`. Throws UsageError. */
+export function parseDoctorOptions(argv: readonly string[], env: NodeJS.ProcessEnv): DoctorOptions {
+  const values = readFlags(DOCTOR_FLAGS, readArguments('doctor', argv).flags, env);
+  checkEtcdFlags(values);
+  return values;
 }

@@ -38,7 +38,7 @@ async function berth(argv: readonly string[], env: NodeJS.ProcessEnv = {}, signa
   const started: (ServerOptions | AgentOptions)[] = [];
   const start = (options: ServerOptions | AgentOptions) => Promise.resolve(void started.push(options));
   const never = () => Promise.reject(new Error('not in these tests'));
-  const handlers: Handlers = { server: start, agent: start, backup: never, restore: never };
+  const handlers: Handlers = { server: start, agent: start, backup: never, restore: never, doctor: never };
   const code = await runCli(
     argv,
     { BERTH_STATE_DIR: folder, ...env },

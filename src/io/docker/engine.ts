@@ -38,6 +38,15 @@ export interface EngineFacts {
   readonly liveRestore: boolean;
   readonly loggingDriver: string;
   readonly cgroupDriver: string;
+  /** `1` or `2`. */
+  readonly cgroupVersion: string;
+  readonly storageDriver: string;
+  /** Where images and containers lie. */
+  readonly rootDir: string;
+  /** What the engine itself complains about, e.g. limits that the kernel does not support. */
+  readonly warnings: readonly string[];
+  /** The engine's clock, ISO 8601. */
+  readonly systemTime: string;
 }
 
 /**
@@ -128,6 +137,11 @@ export class DockerEngine {
       liveRestore: field(info, 'LiveRestoreEnabled') === true,
       loggingDriver: String(field(info, 'LoggingDriver')),
       cgroupDriver: String(field(info, 'CgroupDriver')),
+      cgroupVersion: field(info, 'CgroupVersion') === '2' ? '2' : '1',
+      storageDriver: String(field(info, 'Driver')),
+      rootDir: String(field(info, 'DockerRootDir')),
+      warnings: textsOf(field(info, 'Warnings')),
+      systemTime: String(field(info, 'SystemTime')),
     };
   }
 
@@ -180,6 +194,10 @@ export function olderOf(a: string, b: string): string {
   const [majorA = 0, minorA = 0] = a.split('.').map(Number);
   const [majorB = 0, minorB = 0] = b.split('.').map(Number);
   return majorA < majorB || (majorA === majorB && minorA <= minorB) ? a : b;
+}
+
+function textsOf(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(String) : [];
 }
 
 function field(value: unknown, key: string): unknown {
