@@ -12,7 +12,8 @@ import {
 import type { TaskInfo } from '../../src/core/records/mesos';
 import type { FakeClock } from '../support/fakes';
 import type { Dice } from './dice';
-import { type Container, portsOf, type SimHost } from './host';
+import { portsOf } from '../checker/hosts';
+import type { Container, SimHost } from './host';
 import { never, type SimProcess } from './process';
 
 /** Trouble with the engine of one host. Changed by the world while it runs. */

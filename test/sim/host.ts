@@ -107,11 +107,3 @@ export class SimHost {
     this.containers.delete(container.taskId);
   }
 }
-
-/** Host ports a task was given. */
-export function portsOf(info: TaskInfo): number[] {
-  return info.resources
-    .filter((resource) => resource.name === 'ports')
-    .flatMap((resource) => resource.ranges?.range ?? [])
-    .flatMap(({ begin, end }) => Array.from({ length: end - begin + 1 }, (_, index) => begin + index));
-}

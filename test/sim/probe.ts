@@ -2,7 +2,8 @@ import { sleep } from '../../src/core/ports/clock';
 import type { Probe, ProbeAnswer } from '../../src/core/ports/probe';
 import type { FakeClock } from '../support/fakes';
 import type { Dice } from './dice';
-import { portsOf, type SimHost } from './host';
+import { portsOf } from '../checker/hosts';
+import type { SimHost } from './host';
 import type { SimProcess } from './process';
 
 /** Reaches the containers of the agent's own host by host port; an unhealthy one answers 503 or not at all. */

@@ -5,7 +5,7 @@ import type { Instance, Task } from '../../src/core/records/records';
 import type { Fence, Write } from '../../src/core/ports/store';
 import { MemoryStore } from '../../src/io/memory/store';
 import { SimDriver } from './driver';
-import { Violation } from './history';
+import { Violation } from '../checker/history';
 import type { Container } from './host';
 import { World, type WorldOptions } from './world';
 

@@ -7,12 +7,13 @@ import { MirrorRecords } from '../../src/io/mirror/records';
 import { GroupManager } from '../../src/orchestrator/group-manager';
 import { type FakeClock, noopMetrics } from '../support/fakes';
 import type { Dice, Seeds } from './dice';
-import type { History } from './history';
+import type { History } from '../checker/history';
 import type { MasterDoor } from './link';
 import { SimProcess } from './process';
 import { rolesOf } from './roles';
-import { type Committed, noTrouble, StoreClient, type StoreTrouble } from './store-client';
-import type { RolloutRules } from './rollout-rules';
+import { noTrouble, StoreClient, type StoreTrouble } from './store-client';
+import type { Committed } from '../checker/fence-rules';
+import type { RolloutRules } from '../checker/rollout-rules';
 import type { Replica } from './users';
 
 /** What all servers share. */

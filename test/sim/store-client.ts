@@ -1,3 +1,4 @@
+import type { Committed } from '../checker/fence-rules';
 import { UnavailableError } from '../../src/core/errors';
 import { LIMITS } from '../../src/core/limits';
 import { sleep } from '../../src/core/ports/clock';
@@ -23,13 +24,6 @@ export interface StoreTrouble {
 
 export function noTrouble(): StoreTrouble {
   return { away: false, slow: 0, failBefore: 0, failAfter: 0, late: 0, endWatch: 0 };
-}
-
-/** A commit that took effect. */
-export interface Committed {
-  readonly revision: number;
-  readonly writes: readonly Write[];
-  readonly fence: Fence | undefined;
 }
 
 /** The way of one server process to the shared store: same contract, with the faults of its network. */

@@ -4,34 +4,15 @@ import type { AppSpecInput } from '../../src/core/records/app';
 import type { Records } from '../../src/core/ports/records';
 import { appPath, parseTaskId } from '../../src/core/records/paths';
 import type { Dice } from './dice';
-import type { History } from './history';
-import { type AppTruth, type Truth, wishOf } from './truth';
+import type { History } from '../checker/history';
+import { type Attempt, Promises } from '../checker/promises';
+import { type Truth, wishOf } from '../checker/truth';
 
 /** A replica as a user reaches it. */
 export interface Replica {
   readonly name: string;
   readonly records: Records;
   readonly apps: AppService;
-}
-
-/** One thing a user asked for; it may take effect while it is under way, and later if nobody knows how it ended. */
-interface Attempt {
-  readonly number: number;
-  readonly appId: string;
-  /** What the app is afterwards; undefined: deleted. `any`: whatever it was before (a rollout is undone). */
-  readonly wish: string | undefined;
-  readonly kind: 'put' | 'restart' | 'scale kill' | 'undo' | 'delete';
-  outcome: 'under way' | 'acknowledged' | 'refused' | 'unknown';
-  /** The version it was acknowledged with. */
-  version?: string;
-}
-
-/** A definition the store got, not yet known whose wish it is. */
-interface Effect {
-  readonly app: AppTruth;
-  readonly version: string;
-  readonly wish: string;
-  readonly previous: string | undefined;
 }
 
 /** Apps that users play with. */
@@ -41,8 +22,7 @@ const FIXED_PORT = '/shop/db';
 
 /** Users that change apps through any replica, and the memory of what they were promised. */
 export class Users {
-  private readonly attempts: Attempt[] = [];
-  private effects: Effect[] = [];
+  private readonly promises: Promises;
   private operations = 0;
 
   constructor(
@@ -50,14 +30,7 @@ export class Users {
     private readonly truth: Truth,
     private readonly history: History,
   ) {
-    truth.onDefinition = (app, spec, previous) =>
-      void this.effects.push({
-        app,
-        version: spec.version,
-        wish: wishOf(spec),
-        previous: previous && wishOf(previous),
-      });
-    truth.onDeletion = (app) => this.judgeDeletion(app);
+    this.promises = new Promises(truth, history);
   }
 
   /** Some user does something through this replica. Does not wait for the answer. */
@@ -77,34 +50,7 @@ export class Users {
 
   /** After each step: whoever was told that a write is kept finds it in the store, and nothing is there unasked. */
   check(): void {
-    for (const attempt of this.attempts) this.checkPromise(attempt);
-    for (const effect of this.effects) this.judgeEffect(effect);
-    this.effects = [];
-  }
-
-  private checkPromise(attempt: Attempt): void {
-    const { appId, kind, number, outcome, version, wish } = attempt;
-    if (outcome !== 'acknowledged' || version === undefined || kind === 'undo') return;
-    if (kind === 'delete' ? this.truth.appOf(appId).wasDeleted : this.isKnown(appId, version)) return;
-    this.history.violate(
-      'no acknowledged write is lost',
-      `user ${number} was promised ${kind} of ${appId} (${wish ?? 'gone'}) as ${version}, the store never had it`,
-    );
-  }
-
-  /** Every definition the store gets is a user's wish: one that was acknowledged as this version, or one still in doubt. */
-  private judgeEffect({ app, version, wish, previous }: Effect): void {
-    const ofApp = this.attempts.filter((attempt) => attempt.appId === app.id && attempt.outcome !== 'refused');
-    const isWanted = ofApp.some((attempt) => {
-      if (attempt.version !== undefined) return attempt.version === version;
-      if (attempt.outcome === 'acknowledged') return false;
-      return attempt.kind === 'put' ? attempt.wish === wish : attempt.kind !== 'delete';
-    });
-    if (isWanted) return;
-    this.history.violate(
-      'no acknowledged write is lost',
-      `${app.id} became ${wish} as ${version} (it was ${previous ?? 'nothing'}) and no user wanted that`,
-    );
+    this.promises.check();
   }
 
   private put(replica: Replica, spec: AppSpecInput, what: string): void {
@@ -125,7 +71,7 @@ export class Users {
     appId: string,
   ): void {
     const kind = what === 'delete' ? 'delete' : what === 'restart' ? 'restart' : 'put';
-    const attempt = this.attempt(appId, wish, kind);
+    const attempt = this.promises.attempt(appId, wish, kind);
     const force = this.dice.hit(0.6);
     this.note(attempt, replica, `${what} ${wish ?? ''}${force ? ' by force' : ''}`);
     this.settle(attempt, replica.apps.apply(changes, { force }), ({ version }) => version);
@@ -144,7 +90,7 @@ export class Users {
     const scale = this.dice.hit(0.4);
     const env = spec.env ?? {};
     const wish = scale ? wishOf({ env, instances: Math.max(0, spec.instances - 1) }) : undefined;
-    const attempt = this.attempt(appId, wish, 'scale kill');
+    const attempt = this.promises.attempt(appId, wish, 'scale kill');
     this.truth.killedByUsers.add(parseTaskId(taskId)?.instanceId ?? '');
     const options = { scale, wipe: !scale && this.dice.hit(0.4), force: this.dice.hit(0.6) };
     this.note(attempt, replica, `kills ${taskId} ${JSON.stringify(options)}`);
@@ -156,7 +102,7 @@ export class Users {
     if (rollout === undefined) return;
     const force = this.dice.hit(0.3);
     for (const { id } of rollout.spec.apps) {
-      const attempt = this.attempt(id, undefined, 'undo');
+      const attempt = this.promises.attempt(id, undefined, 'undo');
       this.note(
         attempt,
         replica,
@@ -169,45 +115,16 @@ export class Users {
 
   private settle<T>(attempt: Attempt, call: Promise<T>, versionOf: (answer: T) => string | undefined): void {
     call.then(
-      (answer) => {
-        attempt.outcome = 'acknowledged';
-        const version = versionOf(answer);
-        if (version !== undefined) attempt.version = version;
-        this.history.note(`user ${attempt.number}: acknowledged ${version ?? ''}`);
-      },
+      (answer) => this.promises.acknowledged(attempt, versionOf(answer)),
       (error: unknown) => {
-        attempt.outcome = isUnknown(error) ? 'unknown' : 'refused';
-        this.history.note(`user ${attempt.number}: ${attempt.outcome}: ${String(error)}`);
+        this.promises.failed(attempt, isUnknown(error), String(error));
         if (!(error instanceof BerthError)) this.history.violate('a refusal has a class', String(error));
       },
     );
   }
 
-  private judgeDeletion(app: AppTruth): void {
-    const possible = this.attempts.filter((attempt) => attempt.appId === app.id && attempt.outcome !== 'refused');
-    const wanted = possible.filter(({ kind }) => kind === 'delete' || kind === 'undo');
-    if (wanted.length === 0)
-      this.history.violate('no acknowledged write is lost', `${app.id} is deleted, nobody asked`);
-  }
-
-  private attempt(appId: string, wish: string | undefined, kind: Attempt['kind']): Attempt {
-    const attempt: Attempt = {
-      number: this.attempts.length + 1,
-      appId,
-      wish,
-      kind,
-      outcome: 'under way',
-    };
-    this.attempts.push(attempt);
-    return attempt;
-  }
-
   private note(attempt: Attempt, replica: Replica, text: string): void {
     this.history.note(`user ${attempt.number} at ${replica.name}: ${attempt.appId} ${text}`);
-  }
-
-  private isKnown(appId: string, version: string): boolean {
-    return this.truth.appOf(appId).definitions.some((spec) => spec.version === version);
   }
 
   private nextOperation(): string {

@@ -3,16 +3,16 @@ import { MemoryLeases } from '../../src/io/memory/leases';
 import { MemoryStore } from '../../src/io/memory/store';
 import { FakeClock, silentLogger } from '../support/fakes';
 import { AgentNode, type AgentNodeOptions } from './agent-node';
-import { unfinished } from './convergence';
+import { unfinished } from '../checker/convergence';
 import { type Dice, Seeds } from './dice';
-import { FenceRules } from './fence-rules';
-import { History } from './history';
-import { HostRules } from './host-rules';
+import { FenceRules } from '../checker/fence-rules';
+import { History } from '../checker/history';
+import { HostRules } from '../checker/host-rules';
 import type { MasterDoor } from './link';
-import { RolloutRules } from './rollout-rules';
+import { RolloutRules } from '../checker/rollout-rules';
 import { SimServer } from './server';
 import { noTrouble } from './store-client';
-import { Truth } from './truth';
+import { Truth } from '../checker/truth';
 import { Users } from './users';
 
 export interface WorldOptions extends AgentNodeOptions {
@@ -268,6 +268,7 @@ export class World {
     }
     if (kind === 'is unhealthy') {
       this.rules.becameUnhealthy(container);
+      container.healthy = false;
       this.later(() => (container.healthy = true));
     }
   }

@@ -5,8 +5,8 @@ import { isTerminal } from '../../src/core/records/mesos';
 import { appIdOf, lastSegment, parentOf, parseTaskId } from '../../src/core/records/paths';
 import { placeOf } from '../../src/io/mirror/codec';
 import type { MemoryStore } from '../../src/io/memory/store';
-import type { FakeClock } from '../support/fakes';
 import type { History } from './history';
+import type { RuleClock } from './time';
 
 /** A leader whose mirror lags may go on for so long with a rollout that has ended. */
 const LAG_MS = 10_000;
@@ -72,7 +72,7 @@ export class Truth {
   onLoss: (appId: string) => void = () => undefined;
 
   constructor(
-    private readonly clock: FakeClock,
+    private readonly clock: RuleClock,
     private readonly history: History,
   ) {}
 

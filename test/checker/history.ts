@@ -1,4 +1,4 @@
-import type { FakeClock } from '../support/fakes';
+import type { RuleClock } from './time';
 
 const KEPT = 400;
 const SHOWN = 80;
@@ -23,7 +23,7 @@ export class History {
 
   constructor(
     readonly seed: number,
-    private readonly clock: FakeClock,
+    private readonly clock: RuleClock,
   ) {}
 
   note(text: string): void {

@@ -3,15 +3,15 @@ import type { Records } from '../../src/core/ports/records';
 import type { AppSpec } from '../../src/core/records/app';
 import { isTerminal, type TaskInfo } from '../../src/core/records/mesos';
 import { parseTaskId } from '../../src/core/records/paths';
-import type { Container, SimHost } from './host';
+import type { ContainerView, HostView } from './hosts';
 import { short, type Truth } from './truth';
 
 /** What is not yet as the users want it, in words; empty: converged. Judged by the records and by what really runs. */
-export function unfinished(records: Records, hosts: readonly SimHost[], truth: Truth): string[] {
+export function unfinished(records: Records, hosts: readonly HostView[], truth: Truth): string[] {
   return [...unfinishedApps(records, hosts, truth), ...leftovers(records, hosts)];
 }
 
-function unfinishedApps(records: Records, hosts: readonly SimHost[], truth: Truth): string[] {
+function unfinishedApps(records: Records, hosts: readonly HostView[], truth: Truth): string[] {
   const problems: string[] = [];
   const alive = new Map(hosts.flatMap((host) => host.running()).map((container) => [container.taskId, container]));
   for (const { record } of records.collection('App').list()) {
@@ -35,7 +35,7 @@ function unfinishedApps(records: Records, hosts: readonly SimHost[], truth: Trut
   return problems;
 }
 
-function outdated(name: string, spec: AppSpec, view: InstanceView, { info }: Container): string[] {
+function outdated(name: string, spec: AppSpec, view: InstanceView, { info }: ContainerView): string[] {
   const { appVersion } = view.instance.record.spec;
   const problems: string[] = [];
   if (opOf(info) !== spec.env['OP'])
@@ -44,7 +44,7 @@ function outdated(name: string, spec: AppSpec, view: InstanceView, { info }: Con
   return problems;
 }
 
-function leftovers(records: Records, hosts: readonly SimHost[]): string[] {
+function leftovers(records: Records, hosts: readonly HostView[]): string[] {
   const problems = [...records.collection('Rollout').list()].map(
     ({ path, record }) => `rollout ${path} is ${record.status.state}: ${record.status.reason ?? ''}`,
   );

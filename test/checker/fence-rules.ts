@@ -1,6 +1,13 @@
 import { placeOf } from '../../src/io/mirror/codec';
 import type { History } from './history';
-import type { Committed } from './store-client';
+import type { Fence, Write } from '../../src/core/ports/store';
+
+/** A commit that the store took. */
+export interface Committed {
+  readonly revision: number;
+  readonly writes: readonly Write[];
+  readonly fence?: Fence | undefined;
+}
 
 /** Kinds that only a leader may write. Instances and rollouts are written by users' calls too. */
 const LEADER_KINDS = ['Task', 'Agent', 'Framework'];

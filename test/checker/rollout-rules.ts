@@ -2,9 +2,9 @@ import type { Records, RecordWrite } from '../../src/core/ports/records';
 import { instancesOf, isServing, type InstanceCondition, type InstanceView } from '../../src/core/lifecycle/views';
 import type { AppSpec } from '../../src/core/records/app';
 import type { Instance } from '../../src/core/records/records';
-import type { FakeClock } from '../support/fakes';
 import type { History } from './history';
 import type { Truth } from './truth';
+import type { RuleClock } from './time';
 
 /** Losses of serving instances that the orchestrator cannot have known about when it decided, milliseconds. */
 const BLIND_MS = 3_000;
@@ -19,7 +19,7 @@ export class RolloutRules {
   constructor(
     private readonly truth: Truth,
     private readonly history: History,
-    private readonly clock: FakeClock,
+    private readonly clock: RuleClock,
   ) {}
 
   /** The same records, with an eye on what is written. */

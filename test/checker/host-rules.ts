@@ -1,14 +1,14 @@
 import type { Resource } from '../../src/core/records/mesos';
 import { ResourceBag } from '../../src/core/records/resources';
 import { parseTaskId } from '../../src/core/records/paths';
-import type { FakeClock } from '../support/fakes';
-import { type Container, type ContainerObserver, portsOf, type SimHost } from './host';
+import { type ContainerView, type HostView, portsOf } from './hosts';
 import type { History } from './history';
 import { short, type Truth } from './truth';
+import type { RuleClock } from './time';
 
 /** The rules that can be checked where containers run, at the instant something happens to one. */
-export class HostRules implements ContainerObserver {
-  readonly hosts: SimHost[] = [];
+export class HostRules {
+  readonly hosts: HostView[] = [];
   private readonly runs = new Map<string, number>();
   /** When an instance's container last failed its health checks. */
   private readonly removed = new Set<string>();
@@ -17,10 +17,10 @@ export class HostRules implements ContainerObserver {
   constructor(
     private readonly truth: Truth,
     private readonly history: History,
-    private readonly clock: FakeClock,
+    private readonly clock: RuleClock,
   ) {}
 
-  started(host: SimHost, container: Container): void {
+  started(host: HostView, container: ContainerView): void {
     this.history.note(`${host.name}: ${short(container.taskId)} runs`);
     const runs = (this.runs.get(container.taskId) ?? 0) + 1;
     this.runs.set(container.taskId, runs);
@@ -33,7 +33,7 @@ export class HostRules implements ContainerObserver {
     this.portsOnce(host);
   }
 
-  stopAsked(host: SimHost, container: Container): void {
+  stopAsked(host: HostView, container: ContainerView): void {
     if (container.stopping) return;
     this.history.note(`${host.name}: ${short(container.taskId)} is asked to stop`);
     const id = parseTaskId(container.taskId);
@@ -51,23 +51,23 @@ export class HostRules implements ContainerObserver {
       this.history.violate('nothing is killed that nobody asked to kill', `${container.taskId} on ${host.name}`);
   }
 
-  ended(host: SimHost, container: Container): void {
+  ended(host: HostView, container: ContainerView): void {
     this.history.note(`${host.name}: ${short(container.taskId)} ended, ${container.exit?.message ?? ''}`);
   }
 
   /** `docker rm -f` by hand. */
-  wasRemoved(container: Container): void {
+  wasRemoved(container: ContainerView): void {
     this.removed.add(container.taskId);
   }
 
   /** Removed before anybody was told that it ran: nothing of the first start is left for the agent to know. */
-  private mayRunAgain({ taskId }: Container): boolean {
+  private mayRunAgain({ taskId }: ContainerView): boolean {
     return this.removed.has(taskId) && this.truth.tasks.get(taskId)?.wasRunning !== true;
   }
 
-  becameUnhealthy(container: Container): void {
-    this.unhealthy.add(container.taskId);
-    container.healthy = false;
+  /** Its health checks fail from now on: the orchestrator may kill it. */
+  becameUnhealthy({ taskId }: ContainerView): void {
+    this.unhealthy.add(taskId);
   }
 
   /** Milliseconds of fake time, for messages. */
@@ -75,7 +75,7 @@ export class HostRules implements ContainerObserver {
     return this.clock.monotonicMs();
   }
 
-  private noTwin(host: SimHost, container: Container): void {
+  private noTwin(host: HostView, container: ContainerView): void {
     const id = parseTaskId(container.taskId)?.instanceId;
     if (id === undefined) return;
     for (const other of this.hosts)
@@ -89,7 +89,7 @@ export class HostRules implements ContainerObserver {
       }
   }
 
-  private withinResources(host: SimHost): void {
+  private withinResources(host: HostView): void {
     const used = sum(host.running().map(({ info }) => info.resources));
     for (const name of ['cpus', 'mem', 'disk', 'gpus'])
       if (used.scalar(name) > host.capacity.scalar(name))
@@ -99,7 +99,7 @@ export class HostRules implements ContainerObserver {
         );
   }
 
-  private portsOnce(host: SimHost): void {
+  private portsOnce(host: HostView): void {
     const owners = new Map<number, string>();
     for (const { info, taskId } of host.running())
       for (const port of portsOf(info)) {
