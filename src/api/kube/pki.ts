@@ -32,7 +32,8 @@ interface Pair {
  * The certificates of a server, in `directory`: `ca.crt`, `ca.key`, `server.crt`, `server.key`, readable by their owner only.
  * What is there and good is used again; a server certificate that ends soon, does not name all of `hosts`, or is not of this
  * authority is made anew by the same authority, so that clients keep trusting it. An authority without `ca.key` (brought by
- * the operator) is never replaced.
+ * the operator) is never replaced, nor is its server certificate, which is used until it ends; the directory may then be
+ * read-only.
  * @param hosts names and addresses clients may use; localhost, 127.0.0.1 and ::1 are always in
  * @throws UnavailableError when the directory cannot be used, or the operator's certificate is not good any more
  */
@@ -71,11 +72,14 @@ async function ensureServer(
   const [cert, key] = await Promise.all([read(directory, 'server.crt'), read(directory, 'server.key')]);
   if (cert !== undefined && key !== undefined) {
     const pair = { cert, key };
-    if (isGood(pair, nowMs) && (ca.key === undefined || serves(pair, ca.cert, names))) return pair;
+    // Whoever brought the certificate renews it, and decides how late; only our own are due a month early.
+    const isUsable =
+      ca.key === undefined ? isGood(pair, nowMs, 0) : isGood(pair, nowMs) && serves(pair, ca.cert, names);
+    if (isUsable) return pair;
   }
   if (ca.key === undefined)
     throw new UnavailableError('the server certificate', {
-      detail: `${join(directory, 'server.crt')} is missing or ends soon, and there is no ca.key to make a new one`,
+      detail: `${join(directory, 'server.crt')} is missing, not valid, or not of its key, and there is no ca.key to make a new one`,
     });
   const altNames = names.map((name) =>
     isIP(name) === 0 ? ({ type: 2, value: name } as const) : ({ type: 7, ip: name } as const),
@@ -106,14 +110,14 @@ async function make(name: string, days: number, nowMs: number, extensions: Exten
   return { cert: made.cert, key: made.private };
 }
 
-/** The certificate and the key belong together, and it will be valid for a while. */
-function isGood({ cert, key }: Pair, nowMs: number): boolean {
+/** The certificate and the key belong together, and it will be valid for a while: more than `leastDays`. */
+function isGood({ cert, key }: Pair, nowMs: number, leastDays = RENEW_BEFORE_DAYS): boolean {
   try {
     const certificate = new X509Certificate(cert);
     const ends = Date.parse(certificate.validTo);
     return (
       Date.parse(certificate.validFrom) <= nowMs &&
-      ends - nowMs > RENEW_BEFORE_DAYS * DAY_MS &&
+      ends - nowMs > leastDays * DAY_MS &&
       certificate.checkPrivateKey(createPrivateKey(key))
     );
   } catch {
