@@ -2,14 +2,14 @@
 {{- define "berth.agent.args" -}}
 {{- $agent := .Values.agent }}
 {{- $isDind := eq $agent.mode "dind" }}
-- --master={{ include "berth.agent.masters" . }}
-- --cluster={{ .Values.server.clusterName }}
-- --listen={{ .Values.server.listen }}
-- --port={{ $agent.port }}
-- --hostname={{ default (ternary "$(POD_IP)" "$(NODE_IP)" $isDind) $agent.hostname }}
-- --work-dir={{ $agent.workDir }}
-- --docker-socket={{ ternary "/run/berth-docker/docker.sock" $agent.dockerSocket $isDind }}
-- --log-level={{ $agent.logLevel }}
+- {{ printf "--master=%v" (include "berth.agent.masters" .) | quote }}
+- {{ printf "--cluster=%v" (.Values.server.clusterName) | quote }}
+- {{ printf "--listen=%v" (.Values.server.listen) | quote }}
+- {{ printf "--port=%v" ($agent.port) | quote }}
+- {{ printf "--hostname=%v" (default (ternary "$(POD_IP)" "$(NODE_IP)" $isDind) $agent.hostname) | quote }}
+- {{ printf "--work-dir=%v" ($agent.workDir) | quote }}
+- {{ printf "--docker-socket=%v" (ternary "/run/berth-docker/docker.sock" $agent.dockerSocket $isDind) | quote }}
+- {{ printf "--log-level=%v" ($agent.logLevel) | quote }}
 {{- with $agent.nodeResources }}
 - {{ printf "--resources=%s" . | quote }}
 {{- end }}

@@ -1,15 +1,15 @@
 {{/* Flags of `berth server` that the chart knows. src/cli/server-flags.ts says what each means. */}}
 {{- define "berth.server.args" -}}
-- --listen={{ .Values.server.listen }}
-- --marathon-port={{ .Values.service.ports.marathon }}
-- --mesos-port={{ .Values.service.ports.mesos }}
-- --kube-port={{ .Values.service.ports.kubernetes }}
-- --hostname={{ include "berth.server.advertise" . }}
-- --advertise-address={{ include "berth.server.advertise" . }}
-- --cluster={{ .Values.server.clusterName }}
+- {{ printf "--listen=%v" (.Values.server.listen) | quote }}
+- {{ printf "--marathon-port=%v" (.Values.service.ports.marathon) | quote }}
+- {{ printf "--mesos-port=%v" (.Values.service.ports.mesos) | quote }}
+- {{ printf "--kube-port=%v" (.Values.service.ports.kubernetes) | quote }}
+- {{ printf "--hostname=%v" (include "berth.server.advertise" .) | quote }}
+- {{ printf "--advertise-address=%v" (include "berth.server.advertise" .) | quote }}
+- {{ printf "--cluster=%v" (.Values.server.clusterName) | quote }}
 - --data-dir=/var/lib/berth/server
-- --log-level={{ .Values.server.logLevel }}
-- --etcd-endpoints={{ include "berth.etcd.endpoints" . }}
+- {{ printf "--log-level=%v" (.Values.server.logLevel) | quote }}
+- {{ printf "--etcd-endpoints=%v" (include "berth.etcd.endpoints" .) | quote }}
 {{- include "berth.server.etcdArgs" . }}
 {{- if .Values.auth.insecureNoAuth }}
 - --insecure-no-auth
@@ -32,16 +32,16 @@
 {{- else }}
 {{- $tls := .Values.externalEtcd.tls }}
 {{- if $tls.existingSecret }}
-- --etcd-ca=/etc/berth/etcd-tls/{{ $tls.caKey }}
+- {{ printf "--etcd-ca=/etc/berth/etcd-tls/%v" ($tls.caKey) | quote }}
 {{- if $tls.certKey }}
-- --etcd-cert=/etc/berth/etcd-tls/{{ $tls.certKey }}
-- --etcd-key=/etc/berth/etcd-tls/{{ $tls.keyKey }}
+- {{ printf "--etcd-cert=/etc/berth/etcd-tls/%v" ($tls.certKey) | quote }}
+- {{ printf "--etcd-key=/etc/berth/etcd-tls/%v" ($tls.keyKey) | quote }}
 {{- end }}
 {{- end }}
 {{- with .Values.externalEtcd.auth }}
 {{- if .user }}
-- --etcd-user={{ .user }}
-- --etcd-password-file=/etc/berth/etcd-password/{{ .passwordKey }}
+- {{ printf "--etcd-user=%v" (.user) | quote }}
+- {{ printf "--etcd-password-file=/etc/berth/etcd-password/%v" (.passwordKey) | quote }}
 {{- end }}
 {{- end }}
 {{- end }}
