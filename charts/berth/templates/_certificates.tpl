@@ -102,7 +102,7 @@ the same. Call with (dict "root" $ "secret" name "names" list "addresses" list).
 {{- end }}
 
 {{- define "berth.certificate.mark" -}}
-{{- printf "%s %s %s" (toJson .names) (toJson .addresses) .root.Values.tls.generated.revision | sha256sum }}
+{{- printf "%s %s %v" (toJson .names) (toJson .addresses) .root.Values.tls.generated.revision | sha256sum }}
 {{- end }}
 
 {{- define "berth.tls.request" -}}
