@@ -9,6 +9,7 @@ interface Container {
   name: string;
   image: string;
   args: string[];
+  env?: { name: string; value?: string }[];
   securityContext: Record<string, unknown>;
   volumeMounts: { name: string; mountPath: string; readOnly?: boolean }[];
   [probe: string]: unknown;
@@ -104,7 +105,7 @@ describeWith('helm')('the chart, rendered', () => {
     test('our processes accept their arguments', () => {
       for (const [kind, part] of [['StatefulSet', 'server'], ['DaemonSet', 'agent']] as const)
         for (const object of objects.filter((one) => one.kind === kind && one.metadata.name.endsWith(`-${part}`)))
-          expect(refusalOf(spec(object).template.spec.containers[0]?.args ?? [])).toBe('');
+          expect(refusalOf(spec(object).template.spec.containers[0])).toBe('');
     });
   });
 
@@ -150,18 +151,16 @@ describeWith('helm')('the chart, rendered', () => {
     const objects = ci('external-etcd');
     expect(objects.filter(({ metadata }) => metadata.name.includes('etcd'))).toEqual([]);
     expect(objects.filter(({ kind }) => kind === 'DaemonSet')).toEqual([]);
-    const args = argsOf(objects, 'StatefulSet', 'rel-berth-server');
-    expect(args).toEqual(
-      expect.arrayContaining([
-        '--etcd-endpoints=https://10.0.0.1:2379,https://etcd-2.example.com:2379',
-        '--etcd-ca=/etc/berth/etcd-tls/ca.crt',
-        '--etcd-cert=/etc/berth/etcd-tls/client.crt',
-        '--etcd-key=/etc/berth/etcd-tls/client.key',
-        '--etcd-user=berth',
-        '--etcd-password-file=/etc/berth/etcd-password/password',
-        '--max-agent-ping-timeouts=10',
-      ]),
-    );
+    const server = spec(find(objects, 'StatefulSet', 'rel-berth-server')).template.spec.containers[0];
+    expect(server?.args).toContain('--max-agent-ping-timeouts=10');
+    expect(environmentOf(server)).toEqual({
+      BERTH_ETCD_ENDPOINTS: 'https://10.0.0.1:2379,https://etcd-2.example.com:2379',
+      BERTH_ETCD_CA: '/etc/berth/etcd-tls/ca.crt',
+      BERTH_ETCD_CERT: '/etc/berth/etcd-tls/client.crt',
+      BERTH_ETCD_KEY: '/etc/berth/etcd-tls/client.key',
+      BERTH_ETCD_USER: 'berth',
+      BERTH_ETCD_PASSWORD_FILE: '/etc/berth/etcd-password/password',
+    });
   });
 
   test('agents by dind: own engine, no TCP port of it, nothing restarts it unasked', () => {
@@ -282,23 +281,29 @@ describeWith('helm', 'kubeconform')('kubeconform', () => {
   });
 });
 
-/** What `berth` says of a command line; files that only exist in the pod are put in place of real ones. */
-function refusalOf(args: readonly string[]): string {
+/** What the chart itself puts into the environment of a container. */
+function environmentOf(container: Container | undefined): Record<string, string> {
+  const ours = (container?.env ?? []).filter(({ name }) => name.startsWith('BERTH_'));
+  return Object.fromEntries(ours.map(({ name, value }) => [name, value ?? '']));
+}
+
+/** What `berth` says of a command line and environment; files that only exist in the pod are put in place of real ones. */
+function refusalOf(container: Container | undefined): string {
   const folder = mkdtempSync(join(tmpdir(), 'berth-chart-'));
   try {
     const file = join(folder, 'file');
     writeFileSync(file, 'x'.repeat(32));
-    const real = args.map((arg) =>
-      arg
-        .replace(/=\/etc\/berth\/.*|=\/var\/lib\/berth\/server\/pki\/.*/, `=${file}`)
-        .replaceAll(/\$\(POD_NAME\)/g, 'pod-0')
+    const inPod = (text: string) =>
+      text
+        .replace(/\/etc\/berth\/.*|\/var\/lib\/berth\/server\/pki\/.*/, file)
+        .replaceAll('$(POD_NAME)', 'pod-0')
         .replaceAll(/\$\((POD_IP|NODE_IP)\)/g, '10.1.2.3')
-        .replaceAll(/\$\(NODE_NAME\)/g, 'node-1'),
-    );
-    expect(real.join(' ')).not.toContain('$(');
-    const [part, ...flags] = real;
-    if (part === 'server') parseServerOptions(flags, {});
-    else parseAgentOptions(flags, {});
+        .replaceAll('$(NODE_NAME)', 'node-1');
+    const [part, ...flags] = (container?.args ?? []).map(inPod);
+    const env = Object.fromEntries(Object.entries(environmentOf(container)).map(([name, value]) => [name, inPod(value)]));
+    expect(flags.join(' ')).not.toContain('$(');
+    if (part === 'server') parseServerOptions(flags, env);
+    else parseAgentOptions(flags, env);
     return '';
   } catch (error) {
     return String(error);

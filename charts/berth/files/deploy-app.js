@@ -60,7 +60,9 @@ async function main() {
     return { done: status === 200, last: `${status} ${text.trim()}` };
   });
   const agents = await until('the agents', async () => {
-    const active = (await call('GET', '/v1/status')).json().agents.filter((agent) => agent.state === 'active').length;
+    const { status, text, json } = await call('GET', '/v1/status');
+    if (status !== 200) return { done: false, last: `${status} ${text.trim()}` };
+    const active = json().agents.filter((agent) => agent.state === 'active').length;
     return { done: active > 0 || AGENTS_EXPECTED !== 'true', value: active, last: 'no agent is active' };
   });
   const instances = agents > 0 ? 1 : 0;

@@ -9,8 +9,6 @@
 - {{ printf "--cluster=%v" (.Values.server.clusterName) | quote }}
 - --data-dir=/var/lib/berth/server
 - {{ printf "--log-level=%v" (.Values.server.logLevel) | quote }}
-- {{ printf "--etcd-endpoints=%v" (include "berth.etcd.endpoints" .) | quote }}
-{{- include "berth.server.etcdArgs" . }}
 {{- if .Values.auth.insecureNoAuth }}
 - --insecure-no-auth
 {{- else }}
@@ -22,27 +20,33 @@
 {{- end }}
 {{- end }}
 
-{{- define "berth.server.etcdArgs" -}}
+{{/*
+How etcd is reached, in the environment and not in the arguments: `berth backup` and `berth doctor` find it there too when they are
+run in the pod of a server.
+*/}}
+{{- define "berth.server.etcdEnv" -}}
+{{- $env := dict "BERTH_ETCD_ENDPOINTS" (include "berth.etcd.endpoints" .) }}
+{{- $folder := "/etc/berth/etcd-tls" }}
 {{- if .Values.etcd.enabled }}
 {{- if .Values.etcd.tls.enabled }}
-- --etcd-ca=/etc/berth/etcd-tls/ca.crt
-- --etcd-cert=/etc/berth/etcd-tls/tls.crt
-- --etcd-key=/etc/berth/etcd-tls/tls.key
+{{- $_ := merge $env (dict "BERTH_ETCD_CA" (printf "%s/ca.crt" $folder) "BERTH_ETCD_CERT" (printf "%s/tls.crt" $folder) "BERTH_ETCD_KEY" (printf "%s/tls.key" $folder)) }}
 {{- end }}
 {{- else }}
 {{- $tls := .Values.externalEtcd.tls }}
 {{- if $tls.existingSecret }}
-- {{ printf "--etcd-ca=/etc/berth/etcd-tls/%v" ($tls.caKey) | quote }}
+{{- $_ := set $env "BERTH_ETCD_CA" (printf "%s/%s" $folder $tls.caKey) }}
 {{- if $tls.certKey }}
-- {{ printf "--etcd-cert=/etc/berth/etcd-tls/%v" ($tls.certKey) | quote }}
-- {{ printf "--etcd-key=/etc/berth/etcd-tls/%v" ($tls.keyKey) | quote }}
+{{- $_ := merge $env (dict "BERTH_ETCD_CERT" (printf "%s/%s" $folder $tls.certKey) "BERTH_ETCD_KEY" (printf "%s/%s" $folder $tls.keyKey)) }}
 {{- end }}
 {{- end }}
 {{- with .Values.externalEtcd.auth }}
 {{- if .user }}
-- {{ printf "--etcd-user=%v" (.user) | quote }}
-- {{ printf "--etcd-password-file=/etc/berth/etcd-password/%v" (.passwordKey) | quote }}
+{{- $_ := merge $env (dict "BERTH_ETCD_USER" .user "BERTH_ETCD_PASSWORD_FILE" (printf "/etc/berth/etcd-password/%s" .passwordKey)) }}
 {{- end }}
 {{- end }}
+{{- end }}
+{{- range $name, $value := $env }}
+- name: {{ $name }}
+  value: {{ $value | quote }}
 {{- end }}
 {{- end }}
