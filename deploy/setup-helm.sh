@@ -1,6 +1,6 @@
 #!/bin/sh
-# npm run setup:helm: builds helm and kubeconform with the Go toolchain into .berth/tools, and there the JSON schemas of Kubernetes
-# that kubeconform checks with. `npm run setup:helm -- apiserver` builds kube-apiserver and kube-controller-manager too: the
+# npm run setup:helm: builds helm and kubeconform with the Go toolchain into ~/.cache/berth/tools (or below XDG_CACHE_HOME), and
+# there the JSON schemas of Kubernetes that kubeconform checks with. `npm run setup:helm -- apiserver` builds kube-apiserver and kube-controller-manager too: the
 # strongest check of the chart needs nothing else. Harmless to repeat; what is there in the wanted version is kept.
 set -eu
 cd "$(dirname "$0")/.."
@@ -11,7 +11,8 @@ KUBECONFORM=v0.7.0
 # Staging modules of Kubernetes v1.N.P are published as v0.N.P.
 KUBERNETES=1.34.4
 
-tools=$PWD/.berth/tools
+# Not below .berth: `npm run down -- --wipe` removes that.
+tools=${XDG_CACHE_HOME:-$HOME/.cache}/berth/tools
 mkdir -p "$tools"
 
 need_go() {
@@ -93,4 +94,4 @@ step helm "$HELM" build_helm
 step kubeconform "$KUBECONFORM" build_kubeconform
 step schemas "$KUBERNETES" make_schemas
 if [ "${1:-}" = apiserver ]; then step kube-apiserver "$KUBERNETES" build_kubernetes; fi
-say "helm, kubeconform and schemas are in .berth/tools; npm test finds them there"
+say "helm, kubeconform and schemas are in $tools; npm test finds them there"

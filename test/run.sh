@@ -12,6 +12,8 @@ need_node || exit 1
 install_missing etcd etcdctl dockerd containerd iptables ip busybox promtool docker-registry htpasswd faketime || exit 1
 ensure_modules || exit 1
 ensure_build || exit 1
+# The chart is checked with helm, which Go can build; the tests say themselves what they skip without it.
+if have go; then sh deploy/setup-helm.sh || say "helm could not be built: its tests are skipped"; fi
 
 # Tests of the last project drive the real kubectl. 1.27 is the first that explains from OpenAPI v3.
 kubectl_usable() {

@@ -1,10 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 
 export const CHART = resolve(process.cwd(), 'charts/berth');
-const TOOLS = resolve(process.cwd(), '.berth/tools');
+/** Where `npm run setup:helm` puts what it builds. */
+export const TOOLS = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'berth/tools');
 const TIMEOUT_MS = 60_000;
 
 /** Where `npm run setup:helm` put a tool, or where the PATH has it. */

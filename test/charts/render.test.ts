@@ -1,9 +1,9 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { parseAgentOptions, parseServerOptions } from '../../src/cli/options';
-import { CHART, ciFile, describeWith, find, objectsOf, render, run, template, type KubeObject } from './helm';
+import { CHART, ciFile, describeWith, find, objectsOf, render, run, template, TOOLS, type KubeObject } from './helm';
 
 interface Container {
   name: string;
@@ -134,7 +134,7 @@ describeWith('helm')('the chart, rendered', () => {
     expect(server.template.spec.containers[0]).toMatchObject({ livenessProbe: { httpGet: { scheme: 'HTTP' } } });
   });
 
-  test('etcd: compaction is ours, quota in bytes, reached by servers alone', () => {
+  test('etcd: compaction is ours, quota in bytes, reached by servers and what the operator starts by hand', () => {
     const objects = ci('default');
     const args = argsOf(objects, 'StatefulSet', 'rel-berth-etcd');
     expect(args).toContain('--auto-compaction-retention=0');
@@ -143,7 +143,15 @@ describeWith('helm')('the chart, rendered', () => {
     const policy = find(objects, 'NetworkPolicy', 'rel-berth-etcd').spec as { ingress: { ports: unknown; from?: unknown }[] };
     expect(policy.ingress[0]).toEqual({
       ports: [{ port: 'client', protocol: 'TCP' }],
-      from: [{ podSelector: { matchLabels: spec(find(objects, 'StatefulSet', 'rel-berth-server')).selector.matchLabels } }],
+      from: ['server', 'maintenance'].map((component) => ({
+        podSelector: {
+          matchLabels: {
+            'app.kubernetes.io/name': 'berth',
+            'app.kubernetes.io/instance': 'rel',
+            'app.kubernetes.io/component': component,
+          },
+        },
+      })),
     });
   });
 
@@ -263,7 +271,7 @@ describeWith('helm')('the chart, rendered', () => {
 });
 
 describeWith('helm', 'kubeconform')('kubeconform', () => {
-  const schemas = resolve(process.cwd(), '.berth/tools/schemas');
+  const schemas = join(TOOLS, 'schemas');
   // Kinds of others, whose schemas are not in Kubernetes.
   const FOREIGN = 'Certificate,ServiceMonitor,PodMonitor,PrometheusRule,HTTPRoute';
   const location = `${schemas}/{{ .ResourceKind }}{{ .KindSuffix }}.json`;
