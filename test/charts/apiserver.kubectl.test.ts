@@ -78,8 +78,9 @@ describeWith('helm', 'kube-apiserver', 'kube-controller-manager')('the chart on 
     expect(await podsIn('strict', 'etcd-2')).toEqual(['cluster-a-etcd-2']);
     const hooks = helm('get', 'hooks', 'rel', '-n', 'strict');
     expect(kubectl(['-n', 'strict', 'create', '-f', '-'], hooks)).toContain('pod/cluster-a-test created');
-    const { items } = get('strict', 'pvc');
-    expect(items.map(({ metadata }) => metadata.name).sort()).toEqual([0, 1, 2].map((i) => `data-cluster-a-etcd-${i}`));
+    const claims = () => get('strict', 'pvc').items.map(({ metadata }) => metadata.name);
+    await waitFor('a claim for each member', () => claims().length === 3);
+    expect(claims().sort()).toEqual([0, 1, 2].map((i) => `data-cluster-a-etcd-${i}`));
   });
 
   test.each(['dind', 'hostDocker'])('agents by %s: one for each node', async (mode) => {
@@ -91,6 +92,24 @@ describeWith('helm', 'kube-apiserver', 'kube-controller-manager')('the chart on 
     expect(await podsIn(space, 'agent')).toHaveLength(1);
     const notes = helm('get', 'notes', 'rel', '-n', space);
     expect(notes.includes('WARNING: none of the')).toBe(mode === 'hostDocker');
+  });
+
+  test("the README's way: install, the authority and the token out of the cluster, upgrade with the values there are", async () => {
+    helm('install', 'berth', CHART, '--namespace', 'berth', '--create-namespace', '--set', 'image.registry=registry.example.com');
+    const read = (secret: string, key: string) =>
+      kubectl(['-n', 'berth', 'get', 'secret', secret, '-o', `go-template={{index .data "${key}" | base64decode}}`]);
+    expect(read('berth-tls', 'ca.crt')).toMatch(/^-----BEGIN CERTIFICATE-----/);
+    const token = read('berth-token', 'token');
+    expect(token).toMatch(/^\S{48}$/);
+    const notes = helm('get', 'notes', 'berth', '-n', 'berth');
+    expect(notes).toContain(`get secret berth-token -o 'go-template={{index .data "token" | base64decode}}'`);
+    expect(notes).toContain(`get secret berth-tls -o 'go-template={{index .data "ca.crt" | base64decode}}'`);
+    helm('upgrade', 'berth', CHART, '-n', 'berth', '--reset-then-reuse-values');
+    expect(read('berth-token', 'token')).toBe(token);
+    kubectl(['-n', 'berth', 'scale', 'statefulset/berth-server', '--replicas=0']);
+    kubectl(['-n', 'berth', 'rollout', 'restart', 'statefulset/berth-server']);
+    const claims = () => kubectl(['-n', 'berth', 'get', 'pvc', '-l', 'app.kubernetes.io/component=etcd', '-o', 'name']);
+    await waitFor('the claims that the README tells how to delete', () => claims().includes('data-berth-etcd-2'));
   });
 
   describe('an upgrade', () => {

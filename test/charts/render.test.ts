@@ -221,6 +221,15 @@ describeWith('helm')('the chart, rendered', () => {
     expect(Math.round((Date.parse(leaf.validTo) - Date.parse(leaf.validFrom)) / 86_400_000)).toBe(400);
   });
 
+  test('every member of etcd is named in the certificate under which its peers look it up', () => {
+    const objects = ci('full');
+    const leaf = new X509Certificate(decode(find(objects, 'Secret', 'rel-harbour-etcd-tls'), 'tls.crt'));
+    const cluster = argsOf(objects, 'StatefulSet', 'rel-harbour-etcd').find((arg) => arg.startsWith('--initial-cluster='));
+    const hosts = [...(cluster ?? '').matchAll(/https:\/\/([^:]+):2380/g)].map(([, host]) => host ?? '');
+    expect(hosts).toHaveLength(3);
+    for (const host of hosts) expect(leaf.subjectAltName?.split(', ')).toContain(`DNS:${host}`);
+  });
+
   test("the authority's key is mounted by nobody", () => {
     for (const name of CI) expect(JSON.stringify(pods(ci(name)))).not.toMatch(/"secretName":"[^"]*-ca"/);
   });

@@ -44,9 +44,17 @@ once in a run of Helm and remembered, so that every template sees the same.
 {{- concat (list "127.0.0.1" "::1") .Values.tls.addresses .Values.service.perReplica.loadBalancerIPs | uniq | toJson }}
 {{- end }}
 
+{{/*
+Names in the certificate of etcd's members, as JSON. Each member by itself: a member looks the names of a peer's certificate up
+and wants to find the address that it comes from.
+*/}}
 {{- define "berth.etcd.tls.names" -}}
-{{- $headless := include "berth.etcd.headless" . }}
-{{- list (printf "*.%s.%s.svc.%s" $headless .Release.Namespace .Values.clusterDomain) (printf "%s.%s.svc.%s" $headless .Release.Namespace .Values.clusterDomain) "localhost" | toJson }}
+{{- $domain := include "berth.etcd.domain" . }}
+{{- $names := list (include "berth.etcd.headless" .) }}
+{{- range until (int .Values.etcd.replicas) }}
+{{- $names = append $names (printf "%s-%d.%s" (include "berth.etcd.name" $) . $domain) }}
+{{- end }}
+{{- concat $names (list $domain "localhost") | toJson }}
 {{- end }}
 
 {{/* The token in base64. */}}
