@@ -1,5 +1,5 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseAgentOptions, parseServerOptions } from '../../src/cli/options';
@@ -260,7 +260,8 @@ describeWith('helm')('the chart, rendered', () => {
     expect(groups.at(-1)?.name).toBe('own');
     const dashboards = objects.filter(({ kind, metadata }) => kind === 'ConfigMap' && metadata.labels?.['grafana_dashboard'] === '1');
     const files = join(CHART, 'files/dashboards');
-    expect(dashboards).toHaveLength(readdirSync(files).filter((name) => name.endsWith('.json')).length);
+    const copies = existsSync(files) ? readdirSync(files).filter((name) => name.endsWith('.json')) : [];
+    expect(dashboards).toHaveLength(copies.length);
     for (const { data } of dashboards) for (const text of Object.values(data ?? {})) expect(JSON.parse(text)).toHaveProperty('title');
   });
 
