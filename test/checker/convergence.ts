@@ -1,5 +1,4 @@
-import { instancesOf, type InstanceView } from '../../src/core/lifecycle/views';
-import type { Records } from '../../src/core/ports/records';
+import { instancesOf, type InstanceView, type RecordView } from '../../src/core/lifecycle/views';
 import type { AppSpec } from '../../src/core/records/app';
 import { isTerminal, type TaskInfo } from '../../src/core/records/mesos';
 import { parseTaskId } from '../../src/core/records/paths';
@@ -7,11 +6,11 @@ import type { ContainerView, HostView } from './hosts';
 import { short, type Truth } from './truth';
 
 /** What is not yet as the users want it, in words; empty: converged. Judged by the records and by what really runs. */
-export function unfinished(records: Records, hosts: readonly HostView[], truth: Truth): string[] {
+export function unfinished(records: RecordView, hosts: readonly HostView[], truth: Truth): string[] {
   return [...unfinishedApps(records, hosts, truth), ...leftovers(records, hosts)];
 }
 
-function unfinishedApps(records: Records, hosts: readonly HostView[], truth: Truth): string[] {
+function unfinishedApps(records: RecordView, hosts: readonly HostView[], truth: Truth): string[] {
   const problems: string[] = [];
   const alive = new Map(hosts.flatMap((host) => host.running()).map((container) => [container.taskId, container]));
   for (const { record } of records.collection('App').list()) {
@@ -44,7 +43,7 @@ function outdated(name: string, spec: AppSpec, view: InstanceView, { info }: Con
   return problems;
 }
 
-function leftovers(records: Records, hosts: readonly HostView[]): string[] {
+function leftovers(records: RecordView, hosts: readonly HostView[]): string[] {
   const problems = [...records.collection('Rollout').list()].map(
     ({ path, record }) => `rollout ${path} is ${record.status.state}: ${record.status.reason ?? ''}`,
   );

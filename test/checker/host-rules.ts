@@ -46,6 +46,7 @@ export class HostRules {
         instance.goal !== 'Running' ||
         instance.killedRuns.has(id?.incarnation ?? 0) ||
         task?.wasUnreachable === true ||
+        task?.isUnhealthy === true ||
         this.unhealthy.has(container.taskId));
     if (!isAsked)
       this.history.violate('nothing is killed that nobody asked to kill', `${container.taskId} on ${host.name}`);

@@ -1,5 +1,11 @@
 import type { Records, RecordWrite } from '../../src/core/ports/records';
-import { instancesOf, isServing, type InstanceCondition, type InstanceView } from '../../src/core/lifecycle/views';
+import {
+  instancesOf,
+  isServing,
+  type InstanceCondition,
+  type InstanceView,
+  type RecordView,
+} from '../../src/core/lifecycle/views';
 import type { AppSpec } from '../../src/core/records/app';
 import type { Instance } from '../../src/core/records/records';
 import type { History } from './history';
@@ -40,16 +46,26 @@ export class RolloutRules {
     });
   }
 
-  private judge(records: Records, write: RecordWrite): string | undefined {
+  /** A commit of a recorded run, judged against the records as they were just before it. */
+  committed(records: RecordView, path: string, instance: Instance): void {
+    const verdict = this.judgeInstance(records, path, instance);
+    if (verdict !== undefined) this.history.violate('counts within the upgrade strategy', verdict);
+  }
+
+  private judge(records: RecordView, write: RecordWrite): string | undefined {
     if (write.op !== 'put' || write.kind !== 'Instance') return undefined;
-    const before = records.collection('Instance').get(write.path)?.record;
-    const { appId, goal } = write.record.spec;
+    return this.judgeInstance(records, write.path, write.record);
+  }
+
+  private judgeInstance(records: RecordView, path: string, instance: Instance): string | undefined {
+    const before = records.collection('Instance').get(path)?.record;
+    const { appId, goal } = instance.spec;
     if (before === undefined && goal === 'Running') return this.judgeMaximum(records, appId);
     return before?.spec.goal === 'Running' && goal !== 'Running' ? this.judgeMinimum(records, before) : undefined;
   }
 
   /** No more wanted instances than the strategy allows, those on unreachable agents aside. */
-  private judgeMaximum(records: Records, appId: string): string | undefined {
+  private judgeMaximum(records: RecordView, appId: string): string | undefined {
     const { underWay } = this.truth.appOf(appId);
     const active = instancesOf(records, appId).filter(
       (view) => view.instance.record.spec.goal === 'Running' && !isOver(view.condition),
@@ -59,7 +75,7 @@ export class RolloutRules {
     return `${appId} gets instance ${active.length + 1}, at most ${limit} are allowed: ${listed(active)}`;
   }
 
-  private judgeMinimum(records: Records, instance: Instance): string | undefined {
+  private judgeMinimum(records: RecordView, instance: Instance): string | undefined {
     const { appId } = instance.spec;
     const app = this.truth.appOf(appId);
     if (!app.present || app.deleting || app.disturbing.size === 0) return undefined;

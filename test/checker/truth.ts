@@ -50,6 +50,8 @@ export interface TaskTruth {
   wasRunning: boolean;
   wasTerminal: boolean;
   wasUnreachable: boolean;
+  /** Its health checks failed and have not passed since: it may be ended. */
+  isUnhealthy: boolean;
 }
 
 /** What the app is in the words a user chose it by: equal keys, equal wish. `OP` numbers the user's config changes. */
@@ -100,7 +102,8 @@ export class Truth {
     return app;
   }
 
-  private apply(change: Change): void {
+  /** Takes in one change; in order of revision. */
+  apply(change: Change): void {
     const key = change.kind === 'put' ? change.entry.key : change.key;
     const place = placeOf(key);
     if (place === undefined) return;
@@ -212,6 +215,7 @@ export class Truth {
       wasRunning: false,
       wasTerminal: false,
       wasUnreachable: false,
+      isUnhealthy: false,
     };
     if (known === undefined || known.state !== state)
       this.history.note(`store: task ${short(taskId)} ${state} on ${record.spec.agentId.slice(-3)}`);
@@ -226,6 +230,8 @@ export class Truth {
     truth.present = true;
     truth.wasRunning ||= state === 'TASK_RUNNING';
     truth.wasTerminal ||= isTerminal(state);
+    const healthy = record.status.latest?.healthy;
+    if (healthy !== undefined) truth.isUnhealthy = !healthy;
     if (state === 'TASK_UNREACHABLE') this.unreachable(truth);
     this.tasks.set(taskId, truth);
   }

@@ -161,7 +161,7 @@ describe('install_missing', () => {
       .split('\n');
     expect(rows.map((row) => row.split(/\s+/).length)).toEqual(rows.map(() => 5));
     const needed = ['deploy/up.sh', 'test/run.sh'].flatMap((path) =>
-      [...readFileSync(resolve(__dirname, '../..', path), 'utf8').matchAll(/^install_missing ([a-z ]+)/gm)].flatMap(
+      [...readFileSync(resolve(__dirname, '../..', path), 'utf8').matchAll(/^install_missing ([a-z -]+)/gm)].flatMap(
         ([, names = '']) => names.trim().split(' '),
       ),
     );

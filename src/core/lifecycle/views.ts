@@ -66,13 +66,16 @@ export function conditionOf(task: Task | undefined): InstanceCondition {
   }
 }
 
+/** What these views read: a mirror, or any other picture of the records at one revision. */
+export type RecordView = Pick<Records, 'collection'>;
+
 /** Tasks by task id, over all agents. */
-export function tasksById(records: Records): Index<Task> {
+export function tasksById(records: RecordView): Index<Task> {
   return records.collection('Task').index('taskId', (task) => task.spec.taskId);
 }
 
 /** Every instance of an app with its task, oldest first (ties by id). */
-export function instancesOf(records: Records, appId: string): InstanceView[] {
+export function instancesOf(records: RecordView, appId: string): InstanceView[] {
   const byId = tasksById(records);
   return records
     .collection('Instance')
@@ -144,7 +147,7 @@ export function isServing(view: InstanceView): boolean {
 }
 
 /** Rollouts that change an app, by app id. */
-export function rolloutsOf(records: Records, appId: string): Stored<Rollout>[] {
+export function rolloutsOf(records: RecordView, appId: string): Stored<Rollout>[] {
   return [...records.collection('Rollout').list()].filter(
     ({ record }) =>
       record.status.state !== 'Succeeded' &&
