@@ -18,6 +18,7 @@ import { configVersionOf, type LaunchQueue } from './launch-queue';
 import type { OfferMatcher } from './offer-matcher';
 import { passPauseMs } from './pass-pause';
 import { phaseIn, type AppPhase } from './rollout-progress';
+import { StateAges } from './state-ages';
 import type { StatusUpdates } from './status-updates';
 import { decideTerminal, taskFailure } from './task-failure';
 
@@ -41,6 +42,7 @@ export class AppController {
   private readonly failures = new Map<string, TaskFailure>();
   private readonly statusWrittenMs = new Map<string, number>();
   private readonly toldMs = new Map<string, number>();
+  private readonly ages = new StateAges();
   private readonly drafts: InstanceDrafts;
 
   constructor(
@@ -91,6 +93,7 @@ export class AppController {
     this.parts.placements.drop(appId);
     this.parts.brake.allows(appId, 0, 0, this.context.clock.monotonicMs());
     this.drafts.forget(appId);
+    this.ages.forget(appId);
     this.failures.delete(appId);
     this.statusWrittenMs.delete(appId);
     const live = tasksOfApp(this.context, appId).filter(({ record }) => !isTerminal(record.status.state));
@@ -122,7 +125,7 @@ export class AppController {
       launching: this.parts.queue.launchingIds,
       refused: this.parts.updates.refusedInstances(app.spec.id),
       unreadable: this.unreadable(app.spec.id).length,
-      nowMs: this.context.clock.nowMs(),
+      ageMs: this.ages.observe(app.spec.id, views, this.context.clock.monotonicMs()),
       launchTimeoutMs: this.context.options.taskLaunchTimeoutMs ?? LIMITS.taskLaunchTimeoutMs,
       groupOf: groupOf(this.parts.placements, app),
     });

@@ -1,7 +1,7 @@
 import { planRestart, type Member } from '../core/deployment/restart';
 import { LIMITS } from '../core/limits';
 import { killOrder, selectVictims } from '../core/lifecycle/kill-selection';
-import { unreachablePhase } from '../core/lifecycle/unreachable';
+import { unreachablePhase, type UnreachableVerdict } from '../core/lifecycle/unreachable';
 import { healthOf, isServing, type InstanceView } from '../core/lifecycle/views';
 import type { App, AppSpec } from '../core/records/app';
 import { hasPersistentVolume } from '../core/records/app-defaults';
@@ -49,7 +49,8 @@ export interface DecideInput {
   readonly refused: ReadonlySet<string>;
   /** Instances whose records cannot be read although their tasks run: they count, and are left alone. */
   readonly unreadable: number;
-  readonly nowMs: number;
+  /** Milliseconds for which a task has been starting, or silent; see StateAges. */
+  readonly ageMs: (view: InstanceView) => number;
   readonly launchTimeoutMs: number;
   /** Value of the first GROUP_BY field where the instance runs. */
   readonly groupOf: (view: InstanceView) => string | undefined;
@@ -129,16 +130,20 @@ class Pass {
   }
 
   private unreachable(view: InstanceView): InstanceView[] {
-    const { phase, changesInMs } = unreachablePhase(this.input.app.spec.unreachableStrategy, this.silentMs(view));
+    const { phase, changesInMs } = this.silence(view);
     this.wake(changesInMs);
     if (phase === 'wait') return [view];
     if (phase === 'expunge') this.actions.push({ kind: 'decommission', view, reason: 'UNREACHABLE', asked: true });
-    else if (view.instance.record.status?.['replacedAt'] === undefined) this.actions.push({ kind: 'replace', view });
+    else if (!isReplaced(view)) this.actions.push({ kind: 'replace', view });
     return [];
   }
 
-  private silentMs(view: InstanceView): number {
-    return this.input.nowMs - (view.task?.record.status.unreachableSinceMs ?? this.input.nowMs);
+  /** A new leader counts the silence anew, but what was replaced before stays replaced: nothing is surplus. */
+  private silence(view: InstanceView): UnreachableVerdict {
+    const { unreachableStrategy } = this.input.app.spec;
+    const verdict = unreachablePhase(unreachableStrategy, this.input.ageMs(view));
+    const isWaiting = verdict.phase === 'wait' && unreachableStrategy !== 'disabled';
+    return isWaiting && isReplaced(view) ? { ...verdict, phase: 'inactive' } : verdict;
   }
 
   /** An instance that is to go: kill it until it is dead, then forget it. */
@@ -158,8 +163,7 @@ class Pass {
   /** The master has the kill on record and sends it when the agent is back: nothing is left for us to do. */
   private isOutOfReach(view: InstanceView): boolean {
     if (view.condition !== 'Unreachable' || view.task?.record.status.killRequested === undefined) return false;
-    if (this.deleted) return true;
-    return unreachablePhase(this.input.app.spec.unreachableStrategy, this.silentMs(view)).phase === 'expunge';
+    return this.deleted || this.silence(view).phase === 'expunge';
   }
 
   private killIfDue(view: InstanceView): void {
@@ -183,7 +187,7 @@ class Pass {
     if (status === undefined || !['Provisioned', 'Staging', 'Starting'].includes(view.condition)) return;
     // While the agent says what it is doing (pulling an image), its own time limits apply on top.
     const pullMs = status.latest?.phase === undefined ? 0 : LIMITS.dockerPullMs;
-    const leftMs = status.stagedAtMs + this.input.launchTimeoutMs + pullMs - this.input.nowMs;
+    const leftMs = this.input.launchTimeoutMs + pullMs - this.input.ageMs(view);
     if (leftMs > 0) this.wake(leftMs);
     else this.kill(view, 'LAUNCH_TIMEOUT');
   }
@@ -255,6 +259,12 @@ function memberOf(view: InstanceView): Member {
   const serving = isServing(view);
   const isUnhealthy = view.task !== undefined && healthOf(view.task.record) === 'unhealthy';
   return { id: view.id, serving, broken: !serving && (view.condition !== 'Running' || isUnhealthy) };
+}
+
+/** A replacement was started during this silence, not during one before. */
+function isReplaced({ instance, task }: InstanceView): boolean {
+  const silenceMs = instance.record.status?.['replacedSilenceMs'];
+  return silenceMs !== undefined && silenceMs === (task?.record.status.unreachableSinceMs ?? 0);
 }
 
 /** Marathon: killed at maxConsecutiveFailures (never, if 0); the task knows the number it was started with. */

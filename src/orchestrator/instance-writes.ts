@@ -52,10 +52,14 @@ export function decommissioned(view: InstanceView, reason: string): RecordWrite 
   return changed(view, { ...record, spec: { ...record.spec, goal: 'Decommissioned', reason } });
 }
 
-/** Notes that a replacement is started for a silent instance. */
+/** Notes that a replacement is started for a silent instance; which silence it was is told by when that began. */
 export function replaced(view: InstanceView, nowMs: number): RecordWrite {
   const { record } = view.instance;
-  const status = { scheduledAt: record.metadata.creationTimestamp, ...record.status, replacedAt: timestamp(nowMs) };
+  const noted = {
+    replacedAt: timestamp(nowMs),
+    replacedSilenceMs: view.task?.record.status.unreachableSinceMs ?? 0,
+  };
+  const status = { scheduledAt: record.metadata.creationTimestamp, ...record.status, ...noted };
   return changed(view, { ...record, status });
 }
 

@@ -289,6 +289,28 @@ describe('kills', () => {
     await world.run(900_000);
     expect(kills()).toEqual([taskId, second]);
   });
+
+  test.each([3_600_000, -3_600_000])('a wall clock that jumps by %i ms kills nothing that starts', async (byMs) => {
+    world.master.onLaunch = 'staging';
+    const [taskId = ''] = await start(1);
+    world.clock.jumpWallClock(byMs);
+    await world.put({ id: '/other' });
+    await world.run(299_000);
+    expect(kills()).toEqual([]);
+    await world.run(2_000);
+    expect(kills()).toContain(taskId);
+  });
+
+  test('a new leader gives a task that starts its full time', async () => {
+    world.master.onLaunch = 'staging';
+    const [taskId = ''] = await start(1);
+    await world.run(200_000);
+    await world.lead();
+    await world.run(299_000);
+    expect(kills()).toEqual([]);
+    await world.run(2_000);
+    expect(kills()).toEqual([taskId]);
+  });
 });
 
 describe('agents that are silent', () => {
@@ -348,6 +370,62 @@ describe('agents that are silent', () => {
     expect(world.running('/web')).toHaveLength(1);
     expect(world.views('/web')).toHaveLength(1);
     expect(world.events('KillBrakeEngaged')).toEqual([]);
+  });
+
+  const slow = { inactiveAfterSeconds: 60, expungeAfterSeconds: 600 };
+
+  test.each([3_600_000, -3_600_000])('a wall clock that jumps by %i ms does not end the patience', async (byMs) => {
+    await world.put({ id: '/web', unreachableStrategy: slow });
+    await world.run();
+    const [lost = ''] = world.taskIds('/web');
+    await lose(lost);
+    await world.run(10_000);
+    world.clock.jumpWallClock(byMs);
+    await world.run(49_000);
+    expect(world.views('/web')).toHaveLength(1);
+    await world.run(2_000);
+    expect(world.views('/web')).toHaveLength(2);
+    await world.run(530_000);
+    expect(world.views('/web')).toHaveLength(2);
+    await world.run(10_000);
+    expect(world.running('/web')).toHaveLength(1);
+    expect(world.views('/web')).toHaveLength(1);
+  });
+
+  test('a new leader counts the silence anew, and what was replaced stays so', async () => {
+    await world.put({ id: '/web', unreachableStrategy: slow });
+    await world.run();
+    const [lost = ''] = world.taskIds('/web');
+    await lose(lost);
+    await world.run(50_000);
+    await world.lead();
+    await world.run(59_000);
+    expect(world.views('/web')).toHaveLength(1);
+    await world.run(2_000);
+    const after = world.taskIds('/web').sort();
+    expect(after).toHaveLength(2);
+    await world.lead();
+    await world.run(590_000);
+    expect(world.taskIds('/web').sort()).toEqual(after);
+    await world.run(11_000);
+    expect(world.taskIds('/web')).toEqual(after.filter((taskId) => taskId !== lost));
+    expect(world.master.callsOf('KILL').map(({ kill }) => kill.task_id.value)).toContain(lost);
+  });
+
+  test('another silence is waited for again', async () => {
+    await world.put({ id: '/web', unreachableStrategy: slow });
+    await world.run();
+    const [lost = ''] = world.taskIds('/web');
+    await lose(lost);
+    await world.run(61_000);
+    await world.master.update(lost, 'TASK_RUNNING');
+    await world.run(1_000);
+    const [kept = ''] = world.taskIds('/web');
+    await lose(kept);
+    await world.run(59_000);
+    expect(world.views('/web')).toHaveLength(1);
+    await world.run(2_000);
+    expect(world.views('/web')).toHaveLength(2);
   });
 });
 
