@@ -24,6 +24,7 @@ export class History {
   constructor(
     readonly seed: number,
     private readonly clock: RuleClock,
+    private readonly replay = `SIM_SEED=${seed} npx jest test/sim --selectProjects unit`,
   ) {}
 
   note(text: string): void {
@@ -41,7 +42,7 @@ export class History {
       detail,
       [
         `seed ${this.seed}, step ${this.step}: ${invariant}: ${detail}`,
-        `replay: SIM_SEED=${this.seed} npx jest test/sim --selectProjects unit`,
+        `replay: ${this.replay}`,
         ...this.lines.slice(-SHOWN),
       ].join('\n'),
     );
