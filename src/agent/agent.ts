@@ -2,6 +2,7 @@ import { messageOf } from '../core/errors';
 import type { AgentInfo, AgentLink, KnownTask } from '../core/ports/agent-link';
 import type { CheckpointStore } from '../core/ports/checkpoint';
 import type { Clock } from '../core/ports/clock';
+import { NO_CRASH_POINTS, type CrashPoints } from '../core/ports/crash-points';
 import type { IdSource } from '../core/ports/ids';
 import type { Logger } from '../core/ports/logger';
 import type { Metrics } from '../core/ports/metrics';
@@ -57,6 +58,8 @@ export interface AgentDeps {
   readonly ids: IdSource;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Default: none. */
+  readonly crashPoints?: CrashPoints;
 }
 
 export type AgentState = 'recovering' | 'connecting' | 'registered' | 'shutdown' | 'stopped';
@@ -89,6 +92,7 @@ export class Agent {
   private readonly garbage: GarbageCollector;
   private readonly strangers: UnknownTasks;
   private readonly stopping = new AbortController();
+  private readonly crashPoints: CrashPoints;
   private readonly runId: string;
   private running: Promise<void> = Promise.resolve();
   private agentId: string | undefined;
@@ -101,6 +105,7 @@ export class Agent {
     private readonly deps: AgentDeps,
   ) {
     const { clock, log, link, random, ids } = deps;
+    this.crashPoints = deps.crashPoints ?? NO_CRASH_POINTS;
     this.runId = ids.uuid();
     this.checkpoints = new Checkpoints(deps.checkpoints, log);
     this.updates = new StatusUpdates(clock, log);
@@ -232,6 +237,7 @@ export class Agent {
   }
 
   private async recoverOne(step: RecoveryStep): Promise<void> {
+    this.crashPoints.reach('agent.task-recovering');
     if (step.kind === 'report') {
       const { taskId, containerId, phase } = step.found;
       this.unknown = [...this.unknown, containerId];
@@ -262,6 +268,7 @@ export class Agent {
       updates: this.updates,
       sandboxes,
       probe,
+      crashPoints: this.crashPoints,
       clock,
       ids,
       log,
@@ -317,6 +324,7 @@ export class Agent {
     const connect = () =>
       this.updates.connected((updates) => this.session.send({ type: 'UPDATE', agentId, update: { updates } }));
     if (!changed) return connect();
+    this.crashPoints.reach('agent.id-given');
     void this.saveAgentId(agentId).then(connect);
   }
 
@@ -369,6 +377,7 @@ export class Agent {
 
   private acknowledged(taskId: string, uuid: string): void {
     if (!this.updates.acknowledge(taskId, uuid)) return;
+    this.crashPoints.reach('agent.update-acknowledged');
     const task = this.tasks.get(taskId);
     if (task === undefined) return;
     if (this.isForgettable(task)) return void this.forget(taskId);

@@ -1,6 +1,7 @@
 import { BerthError, messageOf } from '../core/errors';
 import { LIMITS } from '../core/limits';
 import { sleep, type Clock } from '../core/ports/clock';
+import type { CrashPoints } from '../core/ports/crash-points';
 import type { IdSource } from '../core/ports/ids';
 import type { Logger } from '../core/ports/logger';
 import type { Probe } from '../core/ports/probe';
@@ -22,6 +23,7 @@ export interface SupervisorDeps {
   readonly updates: StatusUpdates;
   readonly sandboxes: Sandboxes;
   readonly probe: Probe;
+  readonly crashPoints: CrashPoints;
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly log: Logger;
@@ -78,6 +80,7 @@ export class TaskSupervisor {
         this.log.error('task cannot be written down', { error: messageOf(error) });
         return this.end(launchFailure(new Error(`The agent cannot write to its disk: ${messageOf(error)}`)));
       }
+      this.deps.crashPoints.reach('agent.task-written');
       await this.runFromStart();
     });
   }
@@ -100,9 +103,16 @@ export class TaskSupervisor {
         kill: { requestedAtMs, graceMs, cause: old?.cause ?? cause, ...(message === undefined ? {} : { message }) },
       });
     this.log.info('task is to be killed', { graceMs, cause });
-    this.saveInBackground();
     this.launching.abort();
-    if (this.task.phase === 'started') this.stopContainer(graceMs);
+    void this.stopOnceWritten(graceMs);
+  }
+
+  /** A disk that does not take the wish does not keep the task alive. */
+  private async stopOnceWritten(graceMs: number): Promise<void> {
+    await this.save().catch((error: unknown) => this.log.error('checkpoint not written', { error: messageOf(error) }));
+    if (this.task.phase !== 'started' || this.detached.signal.aborted) return;
+    this.deps.crashPoints.reach('agent.kill-written');
+    this.stopContainer(graceMs);
   }
 
   /** Removes the container of an ended task. Throws when the engine refuses. */
@@ -148,6 +158,7 @@ export class TaskSupervisor {
       );
       if (this.isKilled()) return KILLED_DURING_LAUNCH;
       await this.attempt('create', () => driver.create(launch));
+      this.deps.crashPoints.reach('agent.task-created');
       if (this.isKilled()) return await this.abandon(driver);
       return await this.attempt('start', () => driver.start(this.task.taskId));
     } catch (error) {
@@ -199,6 +210,7 @@ export class TaskSupervisor {
   }
 
   private async started(container: StartedTask): Promise<void> {
+    this.deps.crashPoints.reach('agent.task-started');
     this.change({
       phase: 'started',
       startedAtMs: this.deps.clock.nowMs(),
@@ -223,6 +235,7 @@ export class TaskSupervisor {
       this.stopping?.sooner.abort();
     }
     if (this.detached.signal.aborted) return;
+    this.deps.crashPoints.reach('agent.task-ended');
     if (this.task.kill?.cause === 'requested') await this.clearAway(driver);
     await this.end(endingOf(exit, this.task.kill), exit.finishedAtMs);
   }
@@ -235,6 +248,7 @@ export class TaskSupervisor {
     drained.abort();
     try {
       await driver.remove(this.task.taskId);
+      this.deps.crashPoints.reach('agent.container-removed');
       this.change({ removed: true });
     } catch (error) {
       this.log.warn('container of a killed task stays for now', { error: messageOf(error) });
@@ -371,6 +385,8 @@ export class TaskSupervisor {
     await this.save().catch((error: unknown) =>
       this.log.error('an update cannot be written down', { error: messageOf(error) }),
     );
+    if (what.state === 'TASK_RUNNING') this.deps.crashPoints.reach('agent.running-written');
+    if (isTerminal(what.state)) this.deps.crashPoints.reach('agent.end-written');
     updates.markReady(this.task.taskId, uuid);
   }
 
@@ -390,10 +406,6 @@ export class TaskSupervisor {
   /** Also called by the agent when an update was acknowledged. */
   save(): Promise<void> {
     return this.deps.checkpoints.save(this.task.taskId, () => this.checkpoint);
-  }
-
-  private saveInBackground(): void {
-    this.save().catch((error: unknown) => this.log.error('checkpoint not written', { error: messageOf(error) }));
   }
 }
 

@@ -21,7 +21,7 @@ import { newPlatform, readToken, untilStopped } from './platform';
 export async function runAgent(options: AgentOptions): Promise<void> {
   const token = readToken(options.auth);
   const platform = newPlatform(options.logLevel, token);
-  const { clock, random, ids, log, metrics, version } = platform;
+  const { clock, random, ids, log, metrics, crashPoints, version } = platform;
   const stop = untilStopped(log);
   const sandboxes = join(options.workDir, 'sandboxes');
   const driver = new DockerDriver(
@@ -61,6 +61,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       ids,
       log,
       metrics,
+      crashPoints,
     },
   );
   metrics

@@ -2,7 +2,10 @@ import { setMaxListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { Auth } from '../cli/options';
 import { packageVersion } from '../cli/package-root';
+import { UsageError } from '../cli/usage-error';
+import { InvalidError } from '../core/errors';
 import type { Clock } from '../core/ports/clock';
+import type { CrashPoints } from '../core/ports/crash-points';
 import type { IdSource } from '../core/ports/ids';
 import type { Logger } from '../core/ports/logger';
 import type { Random } from '../core/ports/random';
@@ -10,6 +13,7 @@ import { WinstonLogger, type LogLevel } from '../io/log/winston-logger';
 import { PromMetrics } from '../io/metrics/prom-metrics';
 import { SystemRandom, UuidSource } from '../io/system/chance';
 import { SystemClock } from '../io/system/clock';
+import { CRASH_POINT_VARIABLE, ProcessCrashPoints } from '../io/system/process-crash-points';
 
 /** What every process has from its machine. */
 export interface Platform {
@@ -19,6 +23,8 @@ export interface Platform {
   readonly ids: IdSource;
   readonly log: Logger;
   readonly metrics: PromMetrics;
+  /** None, unless the environment names one. */
+  readonly crashPoints: CrashPoints;
 }
 
 /** @param secret never appears in the log, whatever is logged */
@@ -26,14 +32,25 @@ export function newPlatform(level: LogLevel, secret: string | undefined): Platfo
   // Every waiting task listens to the one signal of its process: many listeners are no leak here.
   setMaxListeners(0);
   const clock = new SystemClock();
+  const log = WinstonLogger.open(clock, { level, secrets: secret === undefined ? [] : [secret] });
   return {
     version: packageVersion(),
     clock,
     random: new SystemRandom(),
     ids: new UuidSource(),
-    log: WinstonLogger.open(clock, { level, secrets: secret === undefined ? [] : [secret] }),
+    log,
     metrics: new PromMetrics(),
+    crashPoints: crashPoints(log),
   };
+}
+
+/** A name that is none is a mistake in a BERTH_ variable like any other. */
+function crashPoints(log: Logger): CrashPoints {
+  try {
+    return ProcessCrashPoints.fromEnvironment(process.env[CRASH_POINT_VARIABLE], log);
+  } catch (error) {
+    throw error instanceof InvalidError ? new UsageError(error.message) : error;
+  }
 }
 
 export function readToken(auth: Auth): string | undefined {

@@ -84,7 +84,7 @@ export async function runServer(options: ServerOptions): Promise<void> {
 }
 
 function build(options: ServerOptions, platform: Platform, token: string | undefined): ServerParts {
-  const { clock, random, ids, log, metrics } = platform;
+  const { clock, random, ids, log, metrics, crashPoints } = platform;
   const connection = new EtcdConnection(etcdOptions(options), random);
   const store = new EtcdStore(connection, clock, metrics);
   const records = new MirrorRecords(store, clock, log, metrics);
@@ -105,6 +105,7 @@ function build(options: ServerOptions, platform: Platform, token: string | undef
     election: new EtcdElection(connection, store, self, clock, log, { ttlMs: options.leaderTtlMs }),
     apps: new GroupManager(records, clock, ids, log, {
       servicePorts: { min: options.localPortMin, max: options.localPortMax },
+      crashPoints,
     }),
     streams: new StreamRegistry(clock, log),
     agentStreams: new StreamRegistry(clock, log, LIMITS.agentStreams),
@@ -116,10 +117,10 @@ function build(options: ServerOptions, platform: Platform, token: string | undef
 /** One term: master and orchestrator on a mirror that is complete as of now, both gone when the term is over. */
 async function lead(parts: ServerParts, term: Term): Promise<void> {
   const { records, platform, options, leading } = parts;
-  const { clock, random, ids, metrics } = platform;
+  const { clock, random, ids, metrics, crashPoints } = platform;
   const log = platform.log.child({ term: term.fence.createRevision });
   await records.sync();
-  const shared = { records, fence: term.fence, signal: term.signal, clock, random, ids, log, metrics };
+  const shared = { records, fence: term.fence, signal: term.signal, clock, random, ids, log, metrics, crashPoints };
   const events = new StoredEventRecorder(records, clock, ids, log, 'master');
   const master = new Master(
     { ...shared, term, events },

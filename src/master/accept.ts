@@ -55,6 +55,7 @@ export class OfferAnswers {
     }
     const entries = this.book(framework, first, offers, infos, call.filters?.refuse_seconds);
     this.offers.request();
+    this.context.crashPoints.reach('master.offer-accepted');
     await this.launch(first.agentId, entries);
   }
 
@@ -167,11 +168,13 @@ export class OfferAnswers {
       else this.unwritable(entry, result.reason);
     }
     for (const entry of durable) entry.isDurable = true;
+    this.context.crashPoints.reach('master.task-written');
     const wanted = durable.filter((entry) => entry.record.status.state === 'TASK_STAGING');
     this.agents.launch(
       agentId,
       wanted.map(({ frameworkId, record }) => ({ frameworkId, info: record.spec.info })),
     );
+    this.context.crashPoints.reach('master.task-sent');
     this.launches.inc({}, durable.length);
   }
 

@@ -1,5 +1,6 @@
 import { LIMITS } from '../core/limits';
 import type { Clock } from '../core/ports/clock';
+import type { CrashPoints } from '../core/ports/crash-points';
 import type { Term } from '../core/ports/election';
 import type { IdSource } from '../core/ports/ids';
 import type { Logger } from '../core/ports/logger';
@@ -55,6 +56,8 @@ export interface MasterPorts {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly events: EventRecorder;
+  /** Default: none. */
+  readonly crashPoints?: CrashPoints;
 }
 
 /** What every part of one master shares. */
@@ -62,4 +65,5 @@ export interface MasterContext extends MasterPorts {
   readonly options: MasterOptions;
   /** A UUID per term; prefix of the ids it hands out (Mesos: MasterInfo.id). */
   readonly masterId: string;
+  readonly crashPoints: CrashPoints;
 }

@@ -23,6 +23,7 @@ export class Kills {
     entry.record = { ...entry.record, status: { ...status, killRequested } };
     this.tasks.killing.add(entry);
     await this.journal.putTask(entry.path, entry.record);
+    this.context.crashPoints.reach('master.kill-written');
     this.send(entry);
   }
 

@@ -153,6 +153,7 @@ export class Liveness {
     if (!this.isStillLost(entry)) return;
     const { session } = entry;
     await this.records.update(entry.id, (current) => unreachable(current, this.context.clock.nowMs()));
+    this.context.crashPoints.reach('master.agent-lost');
     if (entry.session !== session) return; // a new stream: its registration comes next and puts the record right
     this.agents.closeSession(entry, 'no answer to pings');
     entry.state = 'unreachable';

@@ -2,6 +2,7 @@ import { HierarchicalAllocator } from '../core/allocator/allocator';
 import { FencedError, messageOf, UnavailableError } from '../core/errors';
 import type { AgentCall } from '../core/ports/agent-link';
 import type { Timer } from '../core/ports/clock';
+import { NO_CRASH_POINTS } from '../core/ports/crash-points';
 import type { SchedulerConnection, SchedulerDriver, SchedulerEvent } from '../core/ports/scheduler-driver';
 import { expiredEvents } from '../core/records/event-recorder';
 import { isTerminal, type FrameworkInfo } from '../core/records/mesos';
@@ -56,7 +57,12 @@ export class Master implements SchedulerDriver {
 
   constructor(ports: MasterPorts, options: Partial<MasterOptions> = {}) {
     this.id = ports.ids.uuid();
-    const context = { ...ports, options: { ...MASTER_DEFAULTS, ...options }, masterId: this.id };
+    const context = {
+      ...ports,
+      crashPoints: ports.crashPoints ?? NO_CRASH_POINTS,
+      options: { ...MASTER_DEFAULTS, ...options },
+      masterId: this.id,
+    };
     const onFenced = () => this.stop('another replica leads');
     this.context = context;
     this.frameworks = new FrameworkTable(context);
@@ -109,6 +115,7 @@ export class Master implements SchedulerDriver {
     this.recoverAgents();
     for (const { record } of this.context.records.collection('Framework').list()) this.sessions.recover(record);
     for (const { record } of this.context.records.collection('Task').list()) this.recoverTask(record);
+    this.context.crashPoints.reach('master.term-begun');
     this.operators.start();
     this.liveness.start();
     this.every('allocation', this.context.options.allocationIntervalMs, () => this.tick());

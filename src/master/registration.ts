@@ -122,6 +122,7 @@ export class Registration {
     await this.records.update(entry.id, (current) =>
       registered(current, entry.id, agent, { nowMs, uid: this.context.ids.uuid() }),
     );
+    this.context.crashPoints.reach('master.agent-written');
     if (entry.session !== session || this.records.get(entry.id)?.status.state === 'gone') return;
     entry.info = agent;
     const known = new Map(tasks.map((task) => [task.info.task_id.value, task]));

@@ -132,6 +132,7 @@ export class TaskUpdates {
     const pending = origin === undefined ? undefined : { status, ...origin, isDurable: false };
     entry.pending = pending;
     await this.journal.putTask(entry.path, entry.record);
+    if (origin?.fromAgent === true) this.context.crashPoints.reach('master.update-written');
     if (isTerminal(status.state) && !wasTerminal) this.countExit(status);
     if (pending === undefined) return void this.forward(entry.frameworkId, status);
     pending.isDurable = true;
@@ -150,6 +151,7 @@ export class TaskUpdates {
     if (isTerminal(pending.status.state)) {
       this.tasks.remove(entry);
       await this.journal.deleteTask(entry.path);
+      if (pending.fromAgent) this.context.crashPoints.reach('master.task-removed');
     }
     if (pending.fromAgent) this.agents.acknowledge(entry.agentId, entry.id, pending.uuid);
   }

@@ -77,6 +77,7 @@ export class AppController {
     this.drafts.begin(id);
     const writes = this.writesOf(app, actions);
     await writeFenced(this.context, writes);
+    if (writes.length > 0) this.context.crashPoints.reach('orchestrator.instances-written');
     this.drafts.written(id);
     this.parts.updates.settle(id);
     for (const action of actions) if (action.kind === 'kill') this.kill(app, action);

@@ -1,4 +1,5 @@
 import type { Clock } from '../core/ports/clock';
+import type { CrashPoints } from '../core/ports/crash-points';
 import type { IdSource } from '../core/ports/ids';
 import type { Logger } from '../core/ports/logger';
 import type { Random } from '../core/ports/random';
@@ -32,6 +33,7 @@ export interface OrchestratorContext {
   readonly log: Logger;
   readonly metrics: OrchestratorMetrics;
   readonly events: EventRecorder;
+  readonly crashPoints: CrashPoints;
   readonly options: OrchestratorOptions;
 }
 

@@ -4,6 +4,7 @@ import { LIMITS } from '../core/limits';
 import { instancesOf, rolloutsOf, tasksById } from '../core/lifecycle/views';
 import type { AppChange, AppService, ChangeOptions, KilledTask, RolloutStarted } from '../core/ports/app-service';
 import type { Clock } from '../core/ports/clock';
+import { NO_CRASH_POINTS, type CrashPoints } from '../core/ports/crash-points';
 import type { IdSource } from '../core/ports/ids';
 import type { Logger } from '../core/ports/logger';
 import type { Records, RecordWrite, Stored } from '../core/ports/records';
@@ -25,6 +26,8 @@ export interface GroupManagerOptions {
   readonly defaultNetworkName?: string;
   /** Marathon: --max_running_deployments. */
   readonly maxRunningRollouts?: number;
+  /** Default: none. */
+  readonly crashPoints?: CrashPoints;
 }
 
 /** A task as killTasks found it. */
@@ -137,6 +140,7 @@ export class GroupManager implements AppService {
       const victims = extra.slice(0, Math.max(0, LIMITS.commitWrites - writes.length));
       writes.push(...victims.map((target) => killWrite(this.instanceOf(target), target, true)));
       const revision = options.dryRun === true ? 0 : await this.records.write(writes);
+      if (revision > 0) (this.options.crashPoints ?? NO_CRASH_POINTS).reach('orchestrator.change-written');
       return started(rolloutId, drafts, context.version, revision);
     } finally {
       for (const port of ports) this.portsBeingWritten.delete(port);

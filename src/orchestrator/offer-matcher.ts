@@ -223,6 +223,7 @@ export class OfferMatcher {
     for (const { launch, info } of tasks) this.queue.startLaunch(launch.view.id, info.task_id.value);
     this.context.metrics.launches.inc({}, tasks.length);
     this.context.metrics.offers.inc({ result: 'used' });
+    this.context.crashPoints.reach('orchestrator.offer-matched');
     const taken = await this.link.call({
       type: 'ACCEPT',
       accept: {

@@ -1,6 +1,7 @@
 import { LIMITS } from '../core/limits';
 import { rolloutsOf, tasksById } from '../core/lifecycle/views';
 import type { Clock, Timer } from '../core/ports/clock';
+import { NO_CRASH_POINTS, type CrashPoints } from '../core/ports/crash-points';
 import type { IdSource } from '../core/ports/ids';
 import type { Logger } from '../core/ports/logger';
 import type { Metrics } from '../core/ports/metrics';
@@ -36,6 +37,8 @@ export interface OrchestratorDeps {
   readonly ids: IdSource;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Default: none. */
+  readonly crashPoints?: CrashPoints;
 }
 
 /**
@@ -70,6 +73,7 @@ export class Orchestrator {
       ...deps,
       metrics: orchestratorMetrics(deps.metrics),
       events: this.events,
+      crashPoints: deps.crashPoints ?? NO_CRASH_POINTS,
       options,
     };
     this.queue = new LaunchQueue(clock);
@@ -112,12 +116,14 @@ export class Orchestrator {
     const roles = [...new Set([...records.collection('App').list()].map(({ record }) => record.spec.role))];
     this.deps.metrics.onCollect(() => this.collect());
     await this.link.open(roles);
+    this.context.crashPoints.reach('orchestrator.subscribed');
     this.catchUp();
     this.resync();
   }
 
   /** Starts nothing new from now on; resolves when the passes under way have ended, each of them bounded by the store's limit. */
   async stop(): Promise<void> {
+    if (!this.stopped) this.context.crashPoints.reach('orchestrator.hand-over');
     this.stopped = true;
     this.unsubscribe();
     this.apps.close();

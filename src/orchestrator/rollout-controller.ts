@@ -50,6 +50,7 @@ export class RolloutController {
   }
 
   private async advance(rollout: Stored<Rollout>, status: Rollout['status']): Promise<void> {
+    this.context.crashPoints.reach('orchestrator.step-done');
     await this.write(rollout, status);
     this.context.log.info('rollout advanced', {
       rolloutId: rollout.path,
@@ -74,6 +75,7 @@ export class RolloutController {
   }
 
   private async clearAway({ record, path, revision }: Stored<Rollout>): Promise<void> {
+    this.context.crashPoints.reach('orchestrator.rollout-done');
     await writeFenced(this.context, [{ op: 'delete', kind: 'Rollout', path, expect: revision }]);
     const hasSucceeded = record.status.state === 'Succeeded';
     this.context.metrics.rollouts.inc({ result: hasSucceeded ? 'succeeded' : 'failed' });

@@ -78,6 +78,7 @@ export class StatusUpdates {
       if (!this.isDurable(taskId)) continue;
       ends.delete(taskId);
       this.refusals.delete(taskId);
+      this.context.crashPoints.reach('orchestrator.end-recorded');
       this.acknowledge(status);
     }
     if (ends.size === 0) this.pending.delete(appId);

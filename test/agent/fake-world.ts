@@ -2,24 +2,38 @@ import { Agent, type AgentOptions } from '../../src/agent/agent';
 import type { CheckpointStore } from '../../src/core/ports/checkpoint';
 import type { Probe, ProbeAnswer } from '../../src/core/ports/probe';
 import type { Sandboxes } from '../../src/core/ports/sandboxes';
-import { FakeClock, RecordingLogger, RecordingMetrics, seededIds, seededRandom } from '../support/fakes';
+import {
+  FakeClock,
+  RecordingCrashPoints,
+  RecordingLogger,
+  RecordingMetrics,
+  seededIds,
+  seededRandom,
+} from '../support/fakes';
 import { FakeDriver } from './fake-driver';
 import { FakeMaster } from './fake-master';
 
-/** Documents in memory. `full`: writes fail, as on a full disk. `frozen`: writes never come back, as in a crash. */
+/** Documents in memory. `full`: writes fail, as on a full disk. */
 export class MemoryCheckpoints implements CheckpointStore {
   readonly documents = new Map<string, string>();
   readonly aside: string[] = [];
   full = false;
+  private gate: Promise<void> = Promise.resolve();
 
   list(): ReturnType<CheckpointStore['list']> {
     const documents = [...this.documents].map(([name, text]) => ({ name, text }));
     return Promise.resolve({ documents, unreadable: [] });
   }
-  write(name: string, text: string): Promise<void> {
-    if (this.full) return Promise.reject(new Error('ENOSPC: no space left on device'));
+  /** Writes wait until the returned function is called, as on a disk that hangs. */
+  hold(): () => void {
+    let release: () => void = () => undefined;
+    this.gate = new Promise((resolve) => (release = resolve));
+    return release;
+  }
+  async write(name: string, text: string): Promise<void> {
+    if (this.full) throw new Error('ENOSPC: no space left on device');
+    await this.gate;
     this.documents.set(name, text);
-    return Promise.resolve();
   }
   remove(name: string): Promise<void> {
     this.documents.delete(name);
@@ -65,6 +79,7 @@ export class FakeWorld {
   readonly sandboxes = new MemorySandboxes(() => this.clock.nowMs());
   readonly log = new RecordingLogger();
   readonly metrics = new RecordingMetrics();
+  readonly crashPoints = new RecordingCrashPoints();
   master = new FakeMaster();
   answer: ProbeAnswer = { ok: true, status: 200 };
   probed: { host: string; port: number }[] = [];
@@ -115,7 +130,7 @@ export class FakeWorld {
       tcp: ({ host, port }) => this.probe(host, port),
     };
     const options = { hostname: 'node1', port: 5051, resources: [], attributes: [], version: '0.1.0', ...this.options };
-    const { master, clock, checkpoints, sandboxes, log, metrics } = this;
+    const { master, clock, checkpoints, sandboxes, log, metrics, crashPoints } = this;
     return new Agent(options, {
       link: master,
       drivers: [this.driver],
@@ -127,6 +142,7 @@ export class FakeWorld {
       ids: seededIds(this.births),
       log,
       metrics,
+      crashPoints,
     });
   }
 

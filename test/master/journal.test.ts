@@ -1,5 +1,6 @@
 import { UnavailableError } from '../../src/core/errors';
 import { sleep } from '../../src/core/ports/clock';
+import { NO_CRASH_POINTS } from '../../src/core/ports/crash-points';
 import type { Store } from '../../src/core/ports/store';
 import type { Task } from '../../src/core/records/records';
 import { StoredEventRecorder } from '../../src/core/records/event-recorder';
@@ -64,6 +65,7 @@ describe('Journal', () => {
       events: new StoredEventRecorder(records, clock, ids, silentLogger(), 'master'),
       options: MASTER_DEFAULTS,
       masterId: 'm',
+      crashPoints: NO_CRASH_POINTS,
     };
     journal = new Journal(context, () => undefined);
   });

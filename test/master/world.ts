@@ -8,7 +8,7 @@ import { MirrorRecords } from '../../src/io/mirror/records';
 import type { AgentConnection } from '../../src/master/agents';
 import type { MasterOptions } from '../../src/master/context';
 import { Master } from '../../src/master/master';
-import { FakeClock, noopMetrics, seededIds, seededRandom, silentLogger } from '../support/fakes';
+import { FakeClock, noopMetrics, RecordingCrashPoints, seededIds, seededRandom, silentLogger } from '../support/fakes';
 
 const LEADER = '/berth/leader';
 
@@ -18,6 +18,7 @@ export class MasterWorld {
   readonly store = new MemoryStore();
   readonly records = new MirrorRecords(this.store, this.clock, silentLogger(), noopMetrics());
   readonly events: EventDraft[] = [];
+  readonly crashPoints = new RecordingCrashPoints();
   private readonly end = new AbortController();
   private terms = 0;
 
@@ -40,6 +41,7 @@ export class MasterWorld {
         log: silentLogger(),
         metrics: noopMetrics(),
         events: { record: (event) => void this.events.push(event) },
+        crashPoints: this.crashPoints,
       },
       options,
     );

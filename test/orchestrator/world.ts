@@ -8,7 +8,14 @@ import { appPath } from '../../src/core/records/paths';
 import { GroupManager, type GroupManagerOptions } from '../../src/orchestrator/group-manager';
 import { Orchestrator } from '../../src/orchestrator/orchestrator';
 import type { OrchestratorOptions } from '../../src/orchestrator/context';
-import { FakeClock, RecordingLogger, recordingMetrics, seededIds, seededRandom } from '../support/fakes';
+import {
+  FakeClock,
+  RecordingCrashPoints,
+  RecordingLogger,
+  recordingMetrics,
+  seededIds,
+  seededRandom,
+} from '../support/fakes';
 import { ScriptedMaster, type AgentScript } from './scripted-master';
 
 export const LEADER_KEY = '/berth/leader';
@@ -18,6 +25,7 @@ export class World {
   readonly clock = new FakeClock();
   readonly log = new RecordingLogger();
   readonly metrics = recordingMetrics();
+  readonly crashPoints = new RecordingCrashPoints();
   readonly store: MemoryStore;
   readonly records: MirrorRecords;
   readonly master: ScriptedMaster;
@@ -31,7 +39,10 @@ export class World {
     this.store = new MemoryStore(options.faults);
     this.records = new MirrorRecords(this.store, this.clock, this.log, this.metrics);
     this.master = new ScriptedMaster(this.records, this.clock);
-    this.groups = new GroupManager(this.records, this.clock, this.ids, this.log, options.groups);
+    this.groups = new GroupManager(this.records, this.clock, this.ids, this.log, {
+      ...options.groups,
+      crashPoints: this.crashPoints,
+    });
   }
 
   startRecords(): Promise<void> {
@@ -67,6 +78,7 @@ export class World {
       ids: this.ids,
       log: this.log,
       metrics: this.metrics,
+      crashPoints: this.crashPoints,
     };
     return new Orchestrator(deps, options);
   }
