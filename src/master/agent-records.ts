@@ -91,6 +91,12 @@ export function unreachable(current: Agent | undefined, nowMs: number): Agent | 
   return { ...current, status: { ...current.status, state: 'unreachable', unreachableSince: timestamp(nowMs) } };
 }
 
+/** An agent whose record is lost: only tasks on record tell that there was one. */
+export function unknownAgent(id: string): AgentInfo {
+  const nothing = { resources: [], attributes: [], containerizers: [] };
+  return { id, hostname: id, port: 0, ...nothing, version: '', runId: '' };
+}
+
 /** What a record tells of an agent that is not there yet. */
 export function infoOf(record: Agent): AgentInfo {
   const { hostname, port, resources, attributes, containerizers, region, zone } = record.spec;

@@ -8,7 +8,7 @@ import type { MasterContext } from './context';
 import type { FrameworkTable } from './frameworks';
 import type { OfferBook } from './offers';
 import type { TaskUpdates } from './task-updates';
-import type { TaskTable } from './task-table';
+import type { TaskEntry, TaskTable } from './task-table';
 
 /** Agents are pinged in turns, so that ten thousand pings do not go out in one moment. */
 const SLICES = 10;
@@ -42,7 +42,17 @@ export class Liveness {
 
   start(): void {
     this.lastTickMs = this.context.clock.monotonicMs();
+    this.finishLosses();
     this.schedule();
+  }
+
+  /** A leader that died between the record of a lost agent and those of its tasks has left tasks that seem to run. */
+  private finishLosses(): void {
+    for (const entry of this.agents.all())
+      if (entry.state === 'unreachable' && this.tasks.ofAgent(entry.id).some(isBelievedHere))
+        void this.agents.inTurn(entry, async () => {
+          if (entry.state === 'unreachable') await this.loseTasks(entry);
+        });
   }
 
   stop(): void {
@@ -181,8 +191,7 @@ export class Liveness {
     const writes: Promise<void>[] = [];
     for (const task of this.tasks.ofAgent(entry.id)) {
       this.updates.release(task);
-      const { state } = task.record.status;
-      if (isTerminal(state) || state === 'TASK_UNREACHABLE') continue;
+      if (!isBelievedHere(task)) continue;
       const message = `Agent on ${entry.info.hostname} is unreachable`;
       writes.push(this.updates.byMaster(task, { state: 'TASK_UNREACHABLE', reason: 'REASON_AGENT_REMOVED', message }));
     }
@@ -190,4 +199,9 @@ export class Liveness {
     await Promise.all(writes);
     this.frameworks.sendToAll({ type: 'FAILURE', failure: { agent_id: { value: entry.id } } });
   }
+}
+
+/** Neither over nor lost, as far as its record tells. */
+function isBelievedHere({ record }: TaskEntry): boolean {
+  return !isTerminal(record.status.state) && record.status.state !== 'TASK_UNREACHABLE';
 }

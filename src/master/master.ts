@@ -9,7 +9,7 @@ import { isTerminal, type FrameworkInfo } from '../core/records/mesos';
 import type { Agent, Task } from '../core/records/records';
 import { ResourceBag } from '../core/records/resources';
 import { OfferAnswers } from './accept';
-import { AgentRecords, infoOf } from './agent-records';
+import { AgentRecords, infoOf, unknownAgent } from './agent-records';
 import { AgentTable, type AgentConnection, type AgentSink } from './agents';
 import { MASTER_DEFAULTS, type MasterContext, type MasterOptions, type MasterPorts } from './context';
 import { FrameworkSessions } from './framework-sessions';
@@ -23,7 +23,7 @@ import { OperatorWatch } from './operator-watch';
 import { Registration } from './registration';
 import { uuidBase64 } from './task-status';
 import { TaskUpdates } from './task-updates';
-import { taskEntry, TaskTable } from './task-table';
+import { taskEntry, TaskTable, type TaskEntry } from './task-table';
 
 const EVENT_SWEEP_MS = 60_000;
 
@@ -210,7 +210,10 @@ export class Master implements SchedulerDriver {
     this.tasks.add(entry);
     const { state, latest, killRequested } = record.status;
     if (!isTerminal(state)) {
-      if (state !== 'TASK_UNREACHABLE') this.updates.hold(entry);
+      if (state !== 'TASK_UNREACHABLE') {
+        this.expectAgentOf(entry);
+        this.updates.hold(entry);
+      }
       if (killRequested !== undefined) this.tasks.killing.add(entry);
     } else if (latest !== undefined) {
       // A final status on record has not been acknowledged: it is told again.
@@ -218,6 +221,13 @@ export class Master implements SchedulerDriver {
       const fromAgent = latest.source !== 'SOURCE_MASTER';
       entry.pending = { status: { ...latest, uuid }, uuid, fromAgent, isDurable: true };
     }
+  }
+
+  /** An agent without a record is waited for like any other: its tasks must not seem to run for ever when it never comes. */
+  private expectAgentOf({ agentId }: TaskEntry): void {
+    if (this.agents.get(agentId) !== undefined) return;
+    const deadlineMs = this.context.clock.monotonicMs() + this.context.options.reregisterTimeoutMs;
+    this.agents.add(agentId, unknownAgent(agentId), 'recovered', deadlineMs);
   }
 
   private tick(): void {

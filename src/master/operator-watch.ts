@@ -10,6 +10,8 @@ import type { OfferBook } from './offers';
 import type { TaskUpdates } from './task-updates';
 import type { TaskTable } from './task-table';
 
+const MARKED_GONE = 'Agent was marked gone';
+
 /** What operators change in records behind the master's back: roles, cordoned agents, agents that are gone for good. */
 export class OperatorWatch {
   private unsubscribe: (() => void) | undefined;
@@ -27,6 +29,7 @@ export class OperatorWatch {
 
   start(): void {
     for (const { record } of this.context.records.collection('Role').list()) this.applyRole(record.spec.name, record);
+    this.finishRemovals();
     this.unsubscribe = this.context.records.onChange((changes) => {
       for (const change of changes) this.apply(change);
     });
@@ -34,6 +37,13 @@ export class OperatorWatch {
 
   stop(): void {
     this.unsubscribe?.();
+  }
+
+  /** Agents that were marked gone while nobody led, or whose removal a former leader did not live to finish. */
+  private finishRemovals(): void {
+    for (const entry of this.agents.all())
+      if (entry.state === 'gone' && this.tasks.ofAgent(entry.id).some((task) => this.tasks.isLive(task)))
+        void this.agents.inTurn(entry, () => this.remove(entry, MARKED_GONE));
   }
 
   private apply(change: RecordChange): void {
@@ -56,7 +66,7 @@ export class OperatorWatch {
 
   private applyAgent(entry: AgentEntry, record: Agent | undefined): void {
     if (record === undefined) return this.recordDeleted(entry);
-    if (record.status.state === 'gone') return this.removeForGood(entry, 'Agent was marked gone');
+    if (record.status.state === 'gone') return this.removeForGood(entry, MARKED_GONE);
     const isHeldBack = record.spec.unschedulable === true || record.status.state === 'draining';
     if (entry.isHeldBack === isHeldBack) return;
     entry.isHeldBack = isHeldBack;
@@ -84,32 +94,34 @@ export class OperatorWatch {
   private removeForGood(entry: AgentEntry, message: string): void {
     if (entry.state === 'gone') return;
     entry.state = 'gone';
-    void this.agents.inTurn(entry, async () => {
-      entry.state = 'gone'; // a registration may have been under way
-      this.agents.sendTo(entry, { type: 'SHUTDOWN', shutdown: { message } });
-      this.agents.closeSession(entry, message);
-      this.offers.rescindAgent(entry.id);
-      const writes = this.tasks
-        .ofAgent(entry.id)
-        .filter((task) => !isTerminal(task.record.status.state))
-        .map((task) =>
-          this.updates.byMaster(task, {
-            state: 'TASK_GONE_BY_OPERATOR',
-            reason: 'REASON_AGENT_REMOVED_BY_OPERATOR',
-            message,
-          }),
-        );
-      for (const task of this.tasks.ofAgent(entry.id)) this.updates.release(task);
-      this.allocator.removeAgent(entry.id);
-      await Promise.all(writes);
-      this.frameworks.sendToAll({ type: 'FAILURE', failure: { agent_id: { value: entry.id } } });
-      if (this.records.get(entry.id) === undefined) this.agents.remove(entry);
-      this.context.events.record({
-        involvedObject: { kind: 'Agent', name: entry.id },
-        type: 'Warning',
-        reason: 'AgentGone',
-        message: `${message}; its tasks are gone`,
-      });
+    void this.agents.inTurn(entry, () => this.remove(entry, message));
+  }
+
+  private async remove(entry: AgentEntry, message: string): Promise<void> {
+    entry.state = 'gone'; // a registration may have been under way
+    this.agents.sendTo(entry, { type: 'SHUTDOWN', shutdown: { message } });
+    this.agents.closeSession(entry, message);
+    this.offers.rescindAgent(entry.id);
+    const writes = this.tasks
+      .ofAgent(entry.id)
+      .filter((task) => !isTerminal(task.record.status.state))
+      .map((task) =>
+        this.updates.byMaster(task, {
+          state: 'TASK_GONE_BY_OPERATOR',
+          reason: 'REASON_AGENT_REMOVED_BY_OPERATOR',
+          message,
+        }),
+      );
+    for (const task of this.tasks.ofAgent(entry.id)) this.updates.release(task);
+    this.allocator.removeAgent(entry.id);
+    await Promise.all(writes);
+    this.frameworks.sendToAll({ type: 'FAILURE', failure: { agent_id: { value: entry.id } } });
+    if (this.records.get(entry.id) === undefined) this.agents.remove(entry);
+    this.context.events.record({
+      involvedObject: { kind: 'Agent', name: entry.id },
+      type: 'Warning',
+      reason: 'AgentGone',
+      message: `${message}; its tasks are gone`,
     });
   }
 }
