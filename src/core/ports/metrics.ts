@@ -9,6 +9,10 @@ export interface MetricOptions {
 
 export interface Counter {
   inc(labels?: Labels, amount?: number): void;
+  /** Drops one series, so that what has ended is not reported for ever. */
+  remove(labels: Labels): void;
+  /** Drops every series. With `inc` right after it, a total that somebody else counts (the kernel) is shown as it is. */
+  reset(): void;
 }
 
 export interface Gauge {
@@ -29,6 +33,6 @@ export interface Metrics {
   counter(options: MetricOptions): Counter;
   gauge(options: MetricOptions): Gauge;
   histogram(options: MetricOptions & { readonly buckets?: readonly number[] }): Histogram;
-  /** Runs `collect` before each scrape: for gauges that are counted, not kept. */
-  onCollect(collect: () => void): void;
+  /** Runs `collect` before each scrape: for what is counted, not kept. The function that it returns ends that. */
+  onCollect(collect: () => void): () => void;
 }

@@ -19,7 +19,7 @@ export class PromMetrics implements Metrics {
   private readonly counters = new Map<string, Counter>();
   private readonly gauges = new Map<string, Gauge>();
   private readonly histograms = new Map<string, Histogram>();
-  private readonly collectors: (() => void)[] = [];
+  private readonly collectors = new Set<() => void>();
 
   /** @param labels are added to every series, e.g. `{ cluster: 'prod' }` */
   constructor(labels: Readonly<Record<string, string>> = {}) {
@@ -42,7 +42,12 @@ export class PromMetrics implements Metrics {
   counter(options: MetricOptions): Counter {
     return once(this.counters, options.name, () => {
       const counter = new PromCounter(this.configuration(options));
-      return { inc: (labels = {}, amount = 1) => counter.inc({ ...labels }, amount) };
+      return {
+        inc: (labels = {}, amount = 1) => counter.inc({ ...labels }, amount),
+        remove: (labels) => counter.remove({ ...labels }),
+        // As with gauges: a 0 would be a statement.
+        reset: () => (options.labels === undefined ? counter.remove() : counter.reset()),
+      };
     });
   }
 
@@ -66,8 +71,10 @@ export class PromMetrics implements Metrics {
     });
   }
 
-  onCollect(collect: () => void): void {
-    this.collectors.push(collect);
+  onCollect(collect: () => void): () => void {
+    const own = () => collect();
+    this.collectors.add(own);
+    return () => void this.collectors.delete(own);
   }
 
   /** One part's bug must not take all metrics from us just when they are needed. */

@@ -42,6 +42,32 @@ describe('PromMetrics', () => {
     expect(lines(await metrics.render(), 'berth_leader')).toEqual(['berth_leader 0']);
   });
 
+  it('shows a total that somebody else counts, and drops it when its subject has ended', async () => {
+    const metrics = new PromMetrics();
+    const cpu = metrics.counter({ name: 'berth_task_cpu_seconds_total', help: 'CPU.', labels: ['task'] });
+    const plain = metrics.counter({ name: 'berth_plain_total', help: 'Plain.' });
+    cpu.inc({ task: 'a' }, 3);
+    cpu.inc({ task: 'b' }, 4);
+    cpu.reset();
+    cpu.inc({ task: 'a' }, 5.5);
+    cpu.inc({ task: 'c' }, 1);
+    cpu.remove({ task: 'c' });
+    plain.inc();
+    plain.reset();
+    const text = await metrics.render();
+    expect(lines(text, 'berth_task_cpu')).toEqual(['berth_task_cpu_seconds_total{task="a"} 5.5']);
+    expect(lines(text, 'berth_plain')).toEqual([]);
+  });
+
+  it('runs a collector no more once it has been taken back', async () => {
+    const metrics = new PromMetrics();
+    const counter = metrics.counter({ name: 'berth_scrapes_total', help: 'Scrapes.' });
+    const stop = metrics.onCollect(() => counter.inc());
+    await metrics.render();
+    stop();
+    expect(lines(await metrics.render(), 'berth_scrapes_total')).toEqual(['berth_scrapes_total 1']);
+  });
+
   it('runs collectors before each scrape, and survives one that throws', async () => {
     const metrics = new PromMetrics();
     const gauge = metrics.gauge({ name: 'berth_scrapes', help: 'Scrapes.' });

@@ -4,10 +4,14 @@ import type { Counter, Gauge, Histogram, Labels, MetricOptions, Metrics } from '
 export class RecordingMetrics implements Metrics {
   /** Value of counters and gauges; number of observations of histograms. */
   readonly values = new Map<string, number>();
-  private readonly collectors: (() => void)[] = [];
+  private readonly collectors = new Set<() => void>();
 
   counter({ name }: MetricOptions): Counter {
-    return { inc: (labels, amount = 1) => this.add(name, labels, amount) };
+    return {
+      inc: (labels, amount = 1) => this.add(name, labels, amount),
+      remove: (labels) => void this.values.delete(series(name, labels)),
+      reset: () => this.reset(name),
+    };
   }
 
   gauge({ name }: MetricOptions): Gauge {
@@ -22,8 +26,10 @@ export class RecordingMetrics implements Metrics {
     return { observe: (_value, labels) => this.add(name, labels, 1) };
   }
 
-  onCollect(collect: () => void): void {
-    this.collectors.push(collect);
+  onCollect(collect: () => void): () => void {
+    const own = () => collect();
+    this.collectors.add(own);
+    return () => void this.collectors.delete(own);
   }
 
   /** What a scrape would do: runs the collectors, then reads one series. */
@@ -49,10 +55,10 @@ export function recordingMetrics(): RecordingMetrics {
 /** Forgets everything. */
 export function noopMetrics(): Metrics {
   return {
-    counter: () => ({ inc: () => undefined }),
+    counter: () => ({ inc: () => undefined, remove: () => undefined, reset: () => undefined }),
     gauge: () => ({ set: () => undefined, remove: () => undefined, reset: () => undefined }),
     histogram: () => ({ observe: () => undefined }),
-    onCollect: () => undefined,
+    onCollect: () => () => undefined,
   };
 }
 
