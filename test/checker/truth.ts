@@ -93,9 +93,9 @@ export class Truth {
       wasDeleted: false,
       isLeftHalfDone: false,
       definitions: [],
-      unreachableAtMs: -1,
+      unreachableAtMs: Number.NEGATIVE_INFINITY,
       disturbing: new Set(),
-      disturbedAtMs: -1,
+      disturbedAtMs: Number.NEGATIVE_INFINITY,
       underWay: [],
     };
     this.apps.set(id, app);

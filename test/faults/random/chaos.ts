@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Recording } from '../../checker/live/observation';
 import type { Dice } from '../../sim/dice';
 import type { AgentHost } from '../../testbed/agent-host';
@@ -37,7 +38,9 @@ export class Chaos {
     private readonly bed: Testbed,
     private readonly dice: Dice,
     private readonly recording: Recording,
-  ) {}
+  ) {
+    setMaxListeners(0, this.over.signal);
+  }
 
   /** Begins one fault; it ends by itself. */
   strike(): void {

@@ -134,10 +134,10 @@ export class RandomUsers {
   }
 
   private answered(number: number, { status, body }: Answer): void {
-    const why = `${status} ${JSON.stringify(body).slice(0, 300)}`;
+    const why = `${status} ${String(JSON.stringify(body)).slice(0, 300)}`;
     if (REFUSALS.has(status)) return this.recording.add({ kind: 'answer', number, outcome: 'refused', why });
     if (status < 200 || status > 299) return this.recording.add({ kind: 'answer', number, outcome: 'unknown', why });
-    const { version } = body as { version?: string };
+    const { version } = (body ?? {}) as { version?: string };
     this.recording.add({
       kind: 'answer',
       number,
