@@ -31,7 +31,7 @@ interface Fault {
 export class Chaos {
   faults = 0;
   private readonly active = new Map<string, Promise<void>>();
-  private readonly over = new AbortController();
+  private readonly end = new AbortController();
   private calmed = false;
 
   constructor(
@@ -39,7 +39,7 @@ export class Chaos {
     private readonly dice: Dice,
     private readonly recording: Recording,
   ) {
-    setMaxListeners(0, this.over.signal);
+    setMaxListeners(0, this.end.signal);
   }
 
   /** Begins one fault; it ends by itself. */
@@ -55,7 +55,7 @@ export class Chaos {
   /** Ends every fault, and waits for that. */
   async calm(): Promise<void> {
     this.calmed = true;
-    this.over.abort();
+    this.end.abort();
     await Promise.all(this.active.values());
     await healAll(this.bed);
     this.note('calm: every fault is healed');
@@ -66,7 +66,7 @@ export class Chaos {
       this.note(`${target}: ${name} for ${seconds} s`);
       const heal = await begin();
       if (heal === undefined) return;
-      await pause(seconds * 1000, this.over.signal);
+      await pause(seconds * 1000, this.end.signal);
       this.note(`${target}: ${name} ends`);
       await heal();
     } catch (error) {
@@ -116,7 +116,7 @@ export class Chaos {
       { name: 'leader killed', target: 'etcd', begin: () => killEtcdLeader(bed) },
       { name: 'no quorum', target: 'etcd', begin: () => noQuorum(bed) },
       { name: 'all members down', target: 'etcd', begin: () => etcdDown(bed) },
-      { name: 'compaction', target: 'compaction', begin: async () => void (await compact(bed)) },
+      { name: 'compaction', target: 'compaction', begin: () => over(compact(bed)) },
     );
   }
 
@@ -148,8 +148,8 @@ export class Chaos {
     const host = this.some(this.bed.hosts);
     const target = `engine of ${host.node.name}`;
     return this.dice.one<Fault>(
-      { name: 'dockerd restarted', target, begin: async () => void (await restartDockerd(host)) },
-      { name: 'dockerd killed', target, begin: async () => void (await restartDockerd(host, 'SIGKILL')) },
+      { name: 'dockerd restarted', target, begin: () => over(restartDockerd(host)) },
+      { name: 'dockerd killed', target, begin: () => over(restartDockerd(host, 'SIGKILL')) },
       { name: 'dockerd stalls', target, begin: () => stall(host.dockerd) },
       { name: 'containerd killed', target, begin: () => killContainerd(host) },
     );
@@ -161,7 +161,7 @@ export class Chaos {
     const byHand = (what: 'removed' | 'stopped' | 'killed' | 'its shim killed') => ({
       name: what,
       target,
-      begin: async () => void (await this.byHand(host, what)),
+      begin: () => over(this.byHand(host, what)),
     });
     return this.dice.one<Fault>(byHand('removed'), byHand('stopped'), byHand('killed'), byHand('its shim killed'));
   }
@@ -198,6 +198,11 @@ export class Chaos {
   private note(text: string): void {
     this.recording.add({ kind: 'fault', text });
   }
+}
+
+/** What ends by itself. */
+async function over(work: Promise<void>): Promise<undefined> {
+  await work;
 }
 
 async function terminate(process: BedProcess): Promise<Heal> {
