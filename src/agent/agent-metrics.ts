@@ -1,10 +1,16 @@
-import type { Counter, Gauge, Metrics } from '../core/ports/metrics';
-import type { TaskState } from '../core/records/mesos';
+import type { Counter, Metrics } from '../core/ports/metrics';
+import type { Resource, TaskState } from '../core/records/mesos';
+import { baseAmount, ResourceBag } from '../core/records/resources';
+import { TaskMetrics, type MeasuredTask } from './task-metrics';
 import type { UsageSample } from './usage-sampler';
 
 export interface MetricsSource {
   /** Live tasks. */
-  tasks(): readonly { readonly taskId: string; readonly frameworkId: string; readonly state: TaskState }[];
+  tasks(): readonly (MeasuredTask & { readonly state: TaskState })[];
+  readonly hostname: string;
+  /** All that the agent offers. */
+  readonly resources: readonly Resource[];
+  agentId(): string | undefined;
   isRegistered(): boolean;
   pendingUpdates(): number;
   unknownContainers(): number;
@@ -26,9 +32,11 @@ export class AgentMetrics {
       name: 'berth_agent_checkpoints_set_aside_total',
       help: 'Checkpoints that could not be read and were set aside',
     });
-    const collectors = [taskGauges(metrics, source), stateGauges(metrics, source), usageGauges(metrics, source)];
+    const usage = new TaskMetrics(metrics);
+    const collectors = [taskGauges(metrics, source), stateGauges(metrics, source), resourceGauges(metrics, source)];
     metrics.onCollect(() => {
       for (const collect of collectors) collect();
+      usage.collect(source.tasks(), source.usage());
     });
   }
 
@@ -57,6 +65,11 @@ function taskGauges(metrics: Metrics, source: MetricsSource): () => void {
 
 function stateGauges(metrics: Metrics, source: MetricsSource): () => void {
   const registered = metrics.gauge({ name: 'berth_agent_registered', help: '1 while a master knows this agent' });
+  const identity = metrics.gauge({
+    name: 'berth_agent_info',
+    help: 'Always 1; who this agent is.',
+    labels: ['agent_id', 'hostname'],
+  });
   const pending = metrics.gauge({
     name: 'berth_agent_unacknowledged_tasks',
     help: 'Tasks with updates that the master has not acknowledged',
@@ -66,27 +79,33 @@ function stateGauges(metrics: Metrics, source: MetricsSource): () => void {
     help: 'Containers of this agent that it cannot take over; they are left alone',
   });
   return () => {
+    identity.reset(); // an agent whose record was lost gets a new id
+    identity.set(1, { agent_id: source.agentId() ?? '', hostname: source.hostname });
     registered.set(source.isRegistered() ? 1 : 0);
     pending.set(source.pendingUpdates());
     unknown.set(source.unknownContainers());
   };
 }
 
-/** Gauges, also for CPU time: a counter cannot drop the series of a task that has ended. */
-function usageGauges(metrics: Metrics, source: MetricsSource): () => void {
-  const labels = ['task_id', 'framework_id'];
-  const of = (name: string, help: string): Gauge => metrics.gauge({ name, help, labels });
-  const cpu = of('berth_task_cpu_seconds', 'CPU time used by a task since its start');
-  const memory = of('berth_task_memory_working_set_bytes', 'Memory a task uses, without inactive file cache');
-  const limit = of('berth_task_memory_limit_bytes', 'Memory a task may use');
+function resourceGauges(metrics: Metrics, source: MetricsSource): () => void {
+  const labels = ['resource'];
+  const total = metrics.gauge({
+    name: 'berth_agent_resources_capacity',
+    help: 'Resources of this agent: CPUs, bytes of memory and disk, or as their name says.',
+    labels,
+  });
+  const used = metrics.gauge({
+    name: 'berth_agent_resources_allocated',
+    help: 'Resources that the tasks of this agent have asked for, in the same units.',
+    labels,
+  });
+  const capacity = ResourceBag.of(source.resources);
+  const names = [...new Set(capacity.entries().flatMap(({ name, type }) => (type === 'SCALAR' ? [name] : [])))];
   return () => {
-    for (const gauge of [cpu, memory, limit]) gauge.reset();
-    const frameworks = new Map(source.tasks().map(({ taskId, frameworkId }) => [taskId, frameworkId]));
-    for (const [taskId, usage] of source.usage()) {
-      const series = { task_id: taskId, framework_id: frameworks.get(taskId) ?? '' };
-      cpu.set(usage.cpuSeconds, series);
-      memory.set(usage.memoryBytes, series);
-      if (usage.memoryLimitBytes !== undefined) limit.set(usage.memoryLimitBytes, series);
+    const allocated = ResourceBag.of(source.tasks().flatMap(({ info }) => info.resources));
+    for (const resource of names) {
+      total.set(baseAmount(resource, capacity.scalar(resource) / 1000), { resource });
+      used.set(baseAmount(resource, allocated.scalar(resource) / 1000), { resource });
     }
   };
 }

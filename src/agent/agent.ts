@@ -131,6 +131,9 @@ export class Agent {
     );
     this.counters = new AgentMetrics(deps.metrics, {
       tasks: () => this.list().filter((task) => !isTerminal(task.state)),
+      hostname: options.hostname,
+      resources: options.resources,
+      agentId: () => this.agentId,
       isRegistered: () => this.current === 'registered',
       pendingUpdates: () => this.updates.size,
       unknownContainers: () => this.unknown.length,

@@ -86,12 +86,32 @@ test('metrics count live tasks and forget ended ones', async () => {
   world.master.launch(shellTask('t', 'x'));
   await world.run();
   await world.agent.usage();
-  const series = { task_id: 't', framework_id: 'F1' };
-  expect(world.metrics.read('berth_task_cpu_seconds', series)).toBe(1.5);
+  const series = { app: 't', task_id: 't', framework_id: 'F1' };
+  expect(world.metrics.read('berth_task_cpu_seconds_total', series)).toBe(1.5);
+  expect(world.metrics.read('berth_task_cpu_seconds_total', series)).toBe(1.5); // not added up
+  expect(world.metrics.read('berth_task_memory_working_set_bytes', series)).toBe(1_000);
+  expect(world.metrics.read('berth_task_network_receive_bytes_total', series)).toBeUndefined();
   expect(world.metrics.read('berth_agent_tasks', { state: 'TASK_RUNNING' })).toBe(1);
   expect(world.metrics.read('berth_agent_registered')).toBe(1);
   world.driver.exit('t');
   await world.run();
-  expect(world.metrics.read('berth_task_cpu_seconds', series)).toBeUndefined();
+  world.metrics.read('berth_agent_registered');
+  expect([...world.metrics.values.keys()].filter((name) => name.includes('task_id'))).toEqual([]);
   expect(world.metrics.read('berth_agent_tasks', { state: 'TASK_RUNNING' })).toBe(0);
+});
+
+test('metrics name the app of a task, and what the agent has and has given', async () => {
+  const world = await FakeWorld.started();
+  const info = shellTask('t', 'x');
+  const variables = [{ name: 'MARATHON_APP_ID', value: '/prod/web' }];
+  world.master.launch({ ...info, command: { ...info.command, environment: { variables } } });
+  await world.run();
+  const series = { app: '/prod/web', task_id: 't', framework_id: 'F1' };
+  expect(world.metrics.read('berth_task_cpus_requested', series)).toBe(0.1);
+  expect(world.metrics.read('berth_agent_resources_allocated', { resource: 'mem' })).toBe(32 * 1024 * 1024);
+  const capacity = world.metrics.read('berth_agent_resources_capacity', { resource: 'mem' });
+  expect(capacity).toBeGreaterThan(32 * 1024 * 1024);
+  const { agentId = '' } = world.agent.status();
+  const identity = { agent_id: agentId, hostname: world.agent.info.hostname };
+  expect(world.metrics.read('berth_agent_info', identity)).toBe(1);
 });

@@ -105,6 +105,9 @@ export function statistics(tasks: readonly TaskView[], usage: ReadonlyMap<string
           mem_rss_bytes: sample.memoryBytes,
           mem_total_bytes: sample.memoryBytes,
           ...(sample.memoryLimitBytes === undefined ? {} : { mem_limit_bytes: sample.memoryLimitBytes }),
+          ...(sample.cpuThrottledSeconds === undefined ? {} : { cpus_throttled_time_secs: sample.cpuThrottledSeconds }),
+          ...(sample.networkReceivedBytes === undefined ? {} : { net_rx_bytes: sample.networkReceivedBytes }),
+          ...(sample.networkSentBytes === undefined ? {} : { net_tx_bytes: sample.networkSentBytes }),
         },
       },
     ];

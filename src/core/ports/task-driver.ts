@@ -44,13 +44,22 @@ export interface RecoveredTask {
   readonly exit?: TaskExit;
 }
 
-/** What a task uses right now. */
+/** What a task uses right now, and what it has used since its start. */
 export interface TaskUsage {
   /** CPU time since its start, seconds. */
   readonly cpuSeconds: number;
   readonly memoryBytes: number;
   /** Absent: no limit. */
   readonly memoryLimitBytes?: number;
+  /** Time since its start for which its own limit kept it from the CPU, seconds. */
+  readonly cpuThrottledSeconds?: number;
+  /** Since its start. Absent: it has no network of its own. */
+  readonly networkReceivedBytes?: number;
+  readonly networkSentBytes?: number;
+  /** Block devices, since its start. Absent: the kernel does not tell. */
+  readonly diskReadBytes?: number;
+  readonly diskWrittenBytes?: number;
+  readonly processes?: number;
 }
 
 /** A failure of prepare or start, in words for the user. */

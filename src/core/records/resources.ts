@@ -26,6 +26,11 @@ export function fromThousandths(thousandths: number): number {
   return thousandths / 1000;
 }
 
+/** An amount in base units, for metrics: Mesos counts memory and disk in MiB. @param amount not in thousandths */
+export function baseAmount(name: string, amount: number): number {
+  return name === 'mem' || name === 'disk' ? amount * 1024 * 1024 : amount;
+}
+
 /** One kind of resource in a bag. Exactly one of the three amounts is meaningful, as `type` says. */
 export interface BagEntry {
   readonly name: string;

@@ -56,6 +56,41 @@ test('memory is counted without the inactive file cache, an absurd limit is none
   expect(usageOf({ cpu_stats: {}, memory_stats: {} })).toBeUndefined();
 });
 
+test('usage adds up interfaces and devices, and tells what the engine does not', () => {
+  const stats = {
+    cpu_stats: { cpu_usage: { total_usage: 0 }, throttling_data: { throttled_time: 1_500_000_000 } },
+    memory_stats: { usage: 1 },
+    networks: { eth0: { rx_bytes: 1, tx_bytes: 10 }, eth1: { rx_bytes: 2, tx_bytes: 20 } },
+    blkio_stats: {
+      io_service_bytes_recursive: [
+        { op: 'read', value: 3 },
+        { op: 'Read', value: 4 },
+        { op: 'write', value: 5 },
+        { op: 'Total', value: 12 },
+      ],
+    },
+    pids_stats: { current: 6 },
+  };
+  expect(usageOf(stats)).toEqual({
+    cpuSeconds: 0,
+    memoryBytes: 1,
+    cpuThrottledSeconds: 1.5,
+    networkReceivedBytes: 3,
+    networkSentBytes: 30,
+    diskReadBytes: 7,
+    diskWrittenBytes: 5,
+    processes: 6,
+  });
+  const nulls = { ...stats, networks: null, blkio_stats: { io_service_bytes_recursive: null }, pids_stats: {} };
+  expect(usageOf(nulls)).toEqual({
+    cpuSeconds: 0,
+    memoryBytes: 1,
+    cpuThrottledSeconds: 1.5,
+    diskReadBytes: 0,
+    diskWrittenBytes: 0,
+  });
+});
+
 test.each([
   ['1.41', '1.44', '1.41'],
   ['1.52', '1.44', '1.44'],
