@@ -108,7 +108,7 @@ class RandomRun {
     while (this.recording.nowMs() < endMs) {
       if (this.dice.hit(0.5)) this.users.act();
       if (this.dice.hit(0.4)) chaos.strike();
-      await pause(this.dice.one(50, 500, 1_500, 3_000));
+      await pause(this.dice.one(50, 300, 800, 1_500));
     }
     await chaos.calm();
     this.faults += chaos.faults;
