@@ -11,7 +11,7 @@ ensure_modules || exit 1
 ensure_build || exit 1
 
 case "${1:-}" in
---minutes | --seed | --help)
+--minutes | --seed | --round | --judge | --help)
   node_modules/.bin/tsc -p tsconfig.bench.json
   exec node dist-test/test/faults/random.js "$@"
   ;;
