@@ -101,16 +101,21 @@ test('metrics count live tasks and forget ended ones', async () => {
 });
 
 test('metrics name the app of a task, and what the agent has and has given', async () => {
-  const world = await FakeWorld.started();
+  const resources = [
+    { name: 'cpus', type: 'SCALAR' as const, scalar: { value: 4 } },
+    { name: 'mem', type: 'SCALAR' as const, scalar: { value: 1_024 } },
+  ];
+  const world = await FakeWorld.started({ resources });
   const info = shellTask('t', 'x');
   const variables = [{ name: 'MARATHON_APP_ID', value: '/prod/web' }];
   world.master.launch({ ...info, command: { ...info.command, environment: { variables } } });
   await world.run();
   const series = { app: '/prod/web', task_id: 't', framework_id: 'F1' };
   expect(world.metrics.read('berth_task_cpus_requested', series)).toBe(0.1);
+  expect(world.metrics.read('berth_agent_resources_allocated', { resource: 'cpus' })).toBe(0.1);
+  expect(world.metrics.read('berth_agent_resources_capacity', { resource: 'cpus' })).toBe(4);
   expect(world.metrics.read('berth_agent_resources_allocated', { resource: 'mem' })).toBe(32 * 1024 * 1024);
-  const capacity = world.metrics.read('berth_agent_resources_capacity', { resource: 'mem' });
-  expect(capacity).toBeGreaterThan(32 * 1024 * 1024);
+  expect(world.metrics.read('berth_agent_resources_capacity', { resource: 'mem' })).toBe(1024 ** 3);
   const { agentId = '' } = world.agent.status();
   const identity = { agent_id: agentId, hostname: world.agent.info.hostname };
   expect(world.metrics.read('berth_agent_info', identity)).toBe(1);
