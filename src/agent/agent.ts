@@ -315,7 +315,7 @@ export class Agent {
       case 'SHUTDOWN':
         return this.shutDown(event.shutdown.message);
       case 'ERROR':
-        this.log.error('the master reports an error', { message: event.error.message });
+        this.log.error('the master reports an error', { error: event.error.message });
     }
   }
 
@@ -347,7 +347,7 @@ export class Agent {
   /** The master does not want this agent any more. Tasks are left alone: only people can know what to do with them. */
   private shutDown(message: string): void {
     this.become('shutdown', message);
-    this.log.error('the master has sent this agent away; tasks are left running', { message });
+    this.log.error('the master has sent this agent away; tasks are left running', { error: message });
     this.stopping.abort();
     this.updates.disconnected();
   }

@@ -361,7 +361,7 @@ export class TaskSupervisor {
     if (this.detached.signal.aborted || this.task.phase === 'ended') return;
     this.monitor?.stop();
     this.change({ phase: 'ended', endedAtMs });
-    this.log.info('task ended', { state: ending.state, reason: ending.reason, message: ending.message });
+    this.log.info('task ended', { state: ending.state, reason: ending.reason, cause: ending.message });
     await this.report(ending);
     this.deps.settled(this.task.taskId, ending);
   }

@@ -1,4 +1,9 @@
-export type LogFields = Readonly<Record<string, unknown>>;
+/** A line has names of its own; a field that is called so would hide what the line says. */
+export type LogFields = Readonly<Record<string, unknown>> & {
+  readonly message?: never;
+  readonly level?: never;
+  readonly time?: never;
+};
 
 /** Constant message, variable fields; one name per id everywhere (appId, agentId, taskId, instanceId, rolloutId). */
 export interface Logger {
