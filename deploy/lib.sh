@@ -49,6 +49,8 @@ docker-registry docker-registry docker-distribution docker-registry docker-regis
 htpasswd apache2-utils httpd-tools apache2-utils apache
 faketime faketime libfaketime libfaketime libfaketime
 kubectl kubectl kubernetes-client kubectl kubectl
+docker-compose docker-compose docker-compose docker-cli-compose docker-compose
+docker docker-cli|docker.io docker-cli docker-cli docker
 TABLE
 }
 

@@ -9,7 +9,7 @@ results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 
 need_node || exit 1
-install_missing etcd etcdctl dockerd containerd iptables ip busybox promtool docker-registry htpasswd faketime || exit 1
+install_missing etcd etcdctl dockerd containerd iptables ip busybox promtool docker-registry htpasswd faketime docker docker-compose || exit 1
 ensure_modules || exit 1
 ensure_build || exit 1
 # The chart is checked with helm, which Go can build; the tests say themselves what they skip without it.

@@ -1,13 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { pack } from 'tar-stream';
+import { pack, type Pack } from 'tar-stream';
 
 const BUSYBOX = ['/bin/busybox', '/usr/bin/busybox'];
 
 /** How the image's metadata should look; Dockerfile instructions (`CMD …`, `ENTRYPOINT …`, `ENV …`, `USER …`). */
 export interface ImageOptions {
   readonly changes?: readonly string[];
+  /** Adds more files to the image. */
+  readonly add?: (tar: Pack) => void;
 }
 
 /**
@@ -18,7 +20,7 @@ export async function importBusybox(socketPath: string, name: string, options: I
   const [repo, tag = 'latest'] = splitTag(name);
   const query = new URLSearchParams({ fromSrc: '-', repo, tag });
   for (const change of ['ENV PATH=/bin', 'CMD ["sh"]', ...(options.changes ?? [])]) query.append('changes', change);
-  const { status, body } = await post(socketPath, `/images/create?${query.toString()}`, await busyboxTar());
+  const { status, body } = await post(socketPath, `/images/create?${query.toString()}`, await busyboxTar(options.add));
   if (status !== 200 || body.includes('errorDetail')) throw new Error(`import of ${name} failed: ${status} ${body}`);
 }
 
@@ -27,7 +29,7 @@ function splitTag(name: string): [string, string | undefined] {
   return colon > name.lastIndexOf('/') ? [name.slice(0, colon), name.slice(colon + 1)] : [name, undefined];
 }
 
-async function busyboxTar(): Promise<Buffer> {
+async function busyboxTar(add: (tar: Pack) => void = () => undefined): Promise<Buffer> {
   const binary = BUSYBOX.find((path) => existsSync(path));
   if (binary === undefined) throw new Error('missing busybox: apt-get install -y busybox-static');
   const applets = execFileSync(binary, ['--list'], { encoding: 'utf8', timeout: 10_000 }).trim().split('\n');
@@ -39,6 +41,7 @@ async function busyboxTar(): Promise<Buffer> {
   tar.entry({ name: 'etc/passwd' }, 'root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n');
   tar.entry({ name: 'etc/group' }, 'root:x:0:\nnobody:x:65534:\n');
   tar.entry({ name: 'www/index.html' }, 'hello from berth\n');
+  add(tar);
   tar.finalize();
   const chunks: Buffer[] = [];
   for await (const chunk of tar) chunks.push(chunk as Buffer);
