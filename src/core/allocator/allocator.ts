@@ -358,6 +358,21 @@ export class HierarchicalAllocator {
     return this.named(this.totals.quantities);
   }
 
+  /** Scalars of all agents by the role they are reserved for, `*` for what anybody may use. Looks at every agent. */
+  capacityByRole(): Map<string, Record<string, number>> {
+    const sums = new Map<string, Quantities>();
+    for (const agent of this.agents.values()) {
+      for (const { name, role = '*', type, amount } of agent.total.entries()) {
+        if (type !== 'SCALAR') continue;
+        const sum = sums.get(role) ?? [];
+        const column = this.columns.of(name);
+        sum[column] = (sum[column] ?? 0) + amount;
+        sums.set(role, sum);
+      }
+    }
+    return new Map([...sums].map(([role, sum]) => [role, this.named(sum)]));
+  }
+
   /** Free resources of an agent. */
   freeOf(agentId: string): ResourceBag {
     return this.agents.get(agentId)?.free ?? ResourceBag.empty;
