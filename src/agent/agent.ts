@@ -296,7 +296,7 @@ export class Agent {
     const known: KnownTask[] = [];
     for (const [taskId, task] of this.tasks)
       if (task.phase !== 'ended' || this.updates.pending(taskId).length > 0)
-        known.push({ info: task.info, frameworkId: task.checkpoint.frameworkId, state: task.state });
+        known.push({ info: task.info, frameworkId: task.checkpoint.frameworkId, state: task.knownState });
     return known;
   }
 

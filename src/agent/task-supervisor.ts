@@ -48,6 +48,7 @@ export class TaskSupervisor {
   private following: Promise<void> = Promise.resolve();
   private stopping: { deadlineMs: number; sooner: AbortController } | undefined;
   private finished: Promise<void> = Promise.resolve();
+  private foundEnded: Ending | undefined;
 
   constructor(
     private task: TaskCheckpoint,
@@ -65,6 +66,10 @@ export class TaskSupervisor {
   }
   get state(): TaskState {
     return this.task.state;
+  }
+  /** What the master is told when the agent registers: a task found ended is not alive, although its last update is yet to come. */
+  get knownState(): TaskState {
+    return this.foundEnded?.state ?? this.task.state;
   }
   get phase(): TaskCheckpoint['phase'] {
     return this.task.phase;
@@ -259,6 +264,7 @@ export class TaskSupervisor {
     if (this.task.phase === 'ended') return this.deps.settled(this.task.taskId);
     if (found !== undefined && found.phase !== 'created') this.change({ container: containerOf(found) });
     if (found?.phase === 'exited' && found.exit !== undefined) {
+      this.foundEnded = endingOf(found.exit, this.task.kill);
       await this.recoverOutput();
       if (this.task.kill?.cause === 'requested' && this.driver !== undefined) await this.clearAway(this.driver);
       return this.end(endingOf(found.exit, this.task.kill), found.exit.finishedAtMs);

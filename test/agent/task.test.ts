@@ -339,6 +339,16 @@ describe('a crash of the agent', () => {
     expect(world.master.states('t')).toEqual(['TASK_FAILED']);
   });
 
+  test('and the task ended meanwhile: it is not called alive while its last output is still read', async () => {
+    await running();
+    world.driver.followLogs = () => new Promise(() => undefined);
+    await world.crash(() => world.driver.exit('t', { exitCode: 4 }));
+    expect(world.master.subscriptions[0]?.tasks).toMatchObject([{ frameworkId: 'F1', state: 'TASK_FAILED' }]);
+    expect(world.master.states('t')).toEqual([]);
+    await world.run(LIMITS.logDrainMs);
+    expect(world.master.states('t')).toEqual(['TASK_FAILED']);
+  });
+
   test('and the container was removed meanwhile: the end is reported', async () => {
     await running();
     await world.crash(() => world.driver.vanish('t'));
