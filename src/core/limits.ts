@@ -190,4 +190,13 @@ export const LIMITS = {
   instancesPerPauseMs: 50,
   /** Milliseconds after which a write that was given up no longer takes effect: etcd's own request time-out is 7 s at most. */
   lateWriteMs: 60_000,
+  /** Times the store went back that a server remembers, for its status page. */
+  storeRewinds: 10,
+  /**
+   * Milliseconds that a master offers nothing after the store went back, even when every agent on record is there: agents that
+   * are on no record must have had the time to come (they ask again every `retryLastMs` at the latest) and to say what they run.
+   */
+  restoredSettleMs: 10_000,
+  /** Tasks without app or framework that the status page names. */
+  orphansListed: 1_000,
 } as const;

@@ -26,7 +26,7 @@ const task = (state: Task['status']['state']): Task => ({
 });
 
 describe('Journal', () => {
-  const end = new AbortController();
+  let end: AbortController;
   const clock = new FakeClock();
   let store: MemoryStore;
   let records: MirrorRecords;
@@ -35,6 +35,7 @@ describe('Journal', () => {
   let next: 'well' | 'late' | 'unheard';
 
   beforeEach(async () => {
+    end = new AbortController();
     store = new MemoryStore();
     next = 'well';
     const flaky: Store = {
@@ -69,7 +70,11 @@ describe('Journal', () => {
     };
     journal = new Journal(context, () => undefined);
   });
-  afterAll(() => end.abort());
+  afterEach(async () => {
+    journal.close();
+    end.abort();
+    await clock.run(0);
+  });
 
   const stateOf = () => records.collection('Task').get('a/t')?.record.status.state;
 

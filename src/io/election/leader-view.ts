@@ -72,6 +72,10 @@ export class LeaderView {
   /** What this process has just learnt itself, before the watch brings it. */
   show(entry: Entry | undefined): void {
     if (entry !== undefined && this.entry !== undefined && entry.revision < this.entry.revision) return;
+    this.replace(entry);
+  }
+
+  private replace(entry: Entry | undefined): void {
     const before = this.entry;
     this.entry = entry;
     this.known = true;
@@ -83,10 +87,13 @@ export class LeaderView {
   }
 
   private async read(): Promise<number> {
+    const before = this.entry;
     for await (const page of this.store.list(this.key, { pageSize: 1 })) {
       const entry = page.entries.find(({ key }) => key === this.key);
+      // Nothing was learnt since we asked: the answer is the truth, also that of a store which went back in time.
+      if (this.entry === before) this.replace(entry);
       // An answer from before we won says nothing about now.
-      if (entry !== undefined || page.revision >= (this.entry?.revision ?? 0)) this.show(entry);
+      else if (entry !== undefined || page.revision >= (this.entry?.revision ?? 0)) this.show(entry);
       return page.revision;
     }
     return 0;

@@ -18,6 +18,14 @@ export class ChangeHistory {
     this.startRevision ??= revision;
   }
 
+  /** Another history begins: nothing of this one can be followed up. */
+  restart(): void {
+    this.ring.fill(undefined);
+    this.written = 0;
+    this.forgotten.clear();
+    this.startRevision = undefined;
+  }
+
   add(change: RecordChange): void {
     const slot = this.written % this.capacity;
     const dropped = this.ring[slot];

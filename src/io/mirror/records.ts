@@ -2,7 +2,7 @@ import { messageOf, UnavailableError } from '../../core/errors';
 import { LIMITS } from '../../core/limits';
 import { sleep, type Clock } from '../../core/ports/clock';
 import type { Logger } from '../../core/ports/logger';
-import type { Metrics } from '../../core/ports/metrics';
+import type { Counter, Metrics } from '../../core/ports/metrics';
 import type { Collection, RecordChange, Records, RecordWrite, Stored } from '../../core/ports/records';
 import type { Fence, Store, Write } from '../../core/ports/store';
 import { KEY_ROOT } from '../../core/records/paths';
@@ -20,6 +20,16 @@ const SYNC_KEY = '/berth/sync';
 /** Milliseconds to wait for the watch before that: it is rarely more than one round trip behind. */
 const USUAL_LAG_MS = 50;
 
+/** The store no longer tells the history that this mirror has followed: it was restored from a backup, or emptied. */
+export interface Rewind {
+  /** When it was noticed: wall clock, and the process's own. Milliseconds. */
+  readonly atMs: number;
+  readonly monotonicMs: number;
+  /** The revision that the mirror had, and the one that the store told. */
+  readonly from: number;
+  readonly to: number;
+}
+
 interface Prepared {
   readonly writes: readonly Write[];
   readonly own: readonly OwnWrite[];
@@ -28,6 +38,9 @@ interface Prepared {
 /**
  * The mirror: Records over any Store. Lists everything, then watches; when the watch ends for any reason it lists again and
  * tells the differences. While the store is away it serves what it has (isFresh() is false) and writes throw.
+ *
+ * A store that went back in time is taken in as it is now, but first `onRewind` is told: whoever acts on what he has read before
+ * must stop. Until all records have been read anew, writes and `sync` throw and what is read is stale.
  */
 export class MirrorRecords implements Records {
   private readonly state: MirrorState;
@@ -36,8 +49,13 @@ export class MirrorRecords implements Records {
   private readonly listeners = new Set<(changes: readonly RecordChange[]) => void>();
   private readonly log: Logger;
   private fresh = false;
-  /** The store went back in time: nothing may be read from it or written to it any more. */
+  /** The store went back in time: nothing is written until everything has been read anew. */
   private refusal: UnavailableError | undefined;
+  private readonly rewound: Rewind[] = [];
+  private readonly rewindListeners = new Set<(rewind: Rewind) => void>();
+  private readonly rewindCount: Counter;
+  /** Ends the watch that runs. */
+  private watching: AbortController | undefined;
   private syncing: { readonly running: Promise<void>; next: Promise<void> | undefined } | undefined;
   private loop: Promise<void> = Promise.resolve();
   private probes: Promise<void> = Promise.resolve();
@@ -54,7 +72,12 @@ export class MirrorRecords implements Records {
       log.error('a record cannot be parsed and is set aside; nothing is done to what it stands for', { key, error }),
     );
     this.history = new ChangeHistory(options.history ?? LIMITS.changeHistory);
-    this.progress = new Progress(clock, () => this.state.revision);
+    this.progress = new Progress(clock, () => (this.refusal === undefined ? this.state.revision : 0));
+    this.rewindCount = metrics.counter({
+      name: 'berth_store_rewinds_total',
+      help: 'How often the store was found to have gone back in time (restored from a backup, or emptied).',
+    });
+    this.rewindCount.inc({}, 0);
     this.report();
   }
 
@@ -94,7 +117,20 @@ export class MirrorRecords implements Records {
   }
 
   changesSince<K extends Kind>(kind: K, revision: number): readonly RecordChange<K>[] | 'expired' {
+    // After a rewind a revision that has not come yet is one of the other history.
+    if (this.rewound.length > 0 && revision > this.state.revision) return 'expired';
     return this.history.since(kind, revision);
+  }
+
+  /** Called before anything of the other history is shown. Returns the unsubscribe function. */
+  onRewind(listener: (rewind: Rewind) => void): () => void {
+    this.rewindListeners.add(listener);
+    return () => void this.rewindListeners.delete(listener);
+  }
+
+  /** What was noticed since this process has started, oldest first; the last LIMITS.storeRewinds. */
+  rewinds(): readonly Rewind[] {
+    return this.rewound;
   }
 
   async write(writes: readonly RecordWrite[], fence?: Fence): Promise<number> {
@@ -164,35 +200,50 @@ export class MirrorRecords implements Records {
     for await (const page of this.store.list(KEY_ROOT)) {
       if (signal.aborted) return;
       revision = page.revision;
-      this.refuseThePast(known, revision);
+      if (this.refusal === undefined) this.refuseThePast(known, revision);
       for (const entry of page.entries) {
+        if (this.state.contradicts(entry)) this.rewind(known, revision);
         const taken = this.state.stage(entry);
         if (taken !== undefined) staged.push(taken);
       }
     }
-    const isFirst = this.state.revision === 0;
+    const keep = known > 0 && this.refusal === undefined;
+    if (this.refusal !== undefined) this.history.restart();
     const changes = this.state.replace(staged, revision);
     this.history.begin(revision);
-    this.tell(changes, !isFirst);
+    this.refusal = undefined;
+    this.tell(changes, keep);
     this.log.info('the mirror has listed all records', { revision, records: staged.length, changes: changes.length });
   }
 
-  /**
-   * Nothing is ever undone because the store came back empty or old: better to stand still until somebody looks.
-   *
-   * @param known what the mirror had before it asked: while the answer is on its way the watch may bring more
-   */
+  /** @param known what the mirror had before it asked: while the answer is on its way the watch may bring more */
   private refuseThePast(known: number, revision: number): void {
-    if (revision >= known) return;
+    if (this.refusal !== undefined) throw this.refusal;
+    if (revision < known) this.rewind(known, revision);
+  }
+
+  /**
+   * Nothing may ever be undone because the store came back empty or old: whoever acts on the records stops, and begins again
+   * from what the store has now. Throws; the loop then reads everything anew.
+   */
+  private rewind(from: number, to: number): never {
     this.fresh = false;
-    const detail = `it went back from revision ${known} to ${revision} (wiped, or restored from a backup); restart the server to accept its present state`;
+    const detail = `it went back in time, from revision ${from} to ${to} (emptied, or restored from a backup); its records are being read anew`;
     this.refusal = new UnavailableError('store', { detail });
-    this.log.error('the store went back in time', { was: known, is: revision });
+    this.state.mistrust();
+    const rewind = { atMs: this.clock.nowMs(), monotonicMs: this.clock.monotonicMs(), from, to };
+    this.rewound.push(rewind);
+    if (this.rewound.length > LIMITS.storeRewinds) this.rewound.shift();
+    this.rewindCount.inc();
+    this.log.error('the store went back in time', { was: from, is: to });
+    for (const listener of [...this.rewindListeners]) listener(rewind);
+    this.watching?.abort();
     throw this.refusal;
   }
 
   private async follow(signal: AbortSignal): Promise<void> {
     const stop = new AbortController();
+    this.watching = stop;
     const abort = () => stop.abort();
     signal.addEventListener('abort', abort, { once: true });
     if (signal.aborted) abort();
@@ -259,7 +310,7 @@ export class MirrorRecords implements Records {
   }
 
   private async catchUp(): Promise<void> {
-    if (this.refusal !== undefined) throw this.refusal;
+    if (this.refusal !== undefined && !(await this.progress.reached(1, LIMITS.mirrorLagMs))) throw this.refusal;
     const target = await this.target();
     if (!(await this.progress.reached(target, LIMITS.mirrorLagMs)))
       throw new UnavailableError('mirror', {

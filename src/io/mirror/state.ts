@@ -41,6 +41,7 @@ export class MirrorState {
   private readonly own = new Map<string, OwnWrite>();
   private readonly corruptKeys = new Map<string, string>();
   private complete = 0;
+  private isForeign = false;
 
   /** @param onCorrupt hears of each record that cannot be parsed, once per kind of damage */
   constructor(private readonly onCorrupt: (key: string, error: string) => void = () => undefined) {}
@@ -59,12 +60,33 @@ export class MirrorState {
     return this.collections[kind];
   }
 
+  /**
+   * True when the entry cannot be of the history this mirror has followed: of what is not newer than itself it has seen
+   * everything. Says so of a store that was restored or emptied and has grown past our revision again.
+   */
+  contradicts(entry: Entry): boolean {
+    if (this.isForeign || entry.revision > this.complete || this.corruptKeys.has(entry.key)) return false;
+    const place = placeOf(entry.key);
+    return place !== undefined && this.shown(entry.key, place)?.revision !== entry.revision;
+  }
+
+  /**
+   * The store tells another history than the one seen so far: equal revisions mean nothing any more. What is shown stays until
+   * the next `replace`, which takes in everything anew.
+   */
+  mistrust(): void {
+    this.isForeign = true;
+    this.ahead.clear();
+    this.own.clear();
+    this.corruptKeys.clear();
+  }
+
   /** Parses an entry of a list unless the mirror has it already. Undefined: not a record. Changes only `corrupt`. */
   stage(entry: Entry): Staged | undefined {
     const place = placeOf(entry.key);
     if (place === undefined) return undefined;
     const staged: Staged = { ...place, key: entry.key, revision: entry.revision };
-    if (this.shown(entry.key, place)?.revision === entry.revision) return staged;
+    if (!this.isForeign && this.shown(entry.key, place)?.revision === entry.revision) return staged;
     const stored = this.parse(place, entry);
     return stored === undefined ? staged : { ...staged, stored };
   }
@@ -80,6 +102,7 @@ export class MirrorState {
     changes.sort((a, b) => a.revision - b.revision);
     for (const [key, place] of this.places()) if (!listed.has(key)) this.show(key, place, revision, undefined, changes);
     for (const key of this.corruptKeys.keys()) if (!listed.has(key)) this.corruptKeys.delete(key);
+    this.isForeign = false;
     this.settle(revision);
     return changes;
   }

@@ -486,35 +486,6 @@ describe('when the watch ends', () => {
   });
 });
 
-describe('a store that went back in time', () => {
-  it('is refused: nothing disappears, nothing is written', async () => {
-    const current: { store: MemoryStore } = { store: new MemoryStore() };
-    const swapped: Store = {
-      get: (key) => current.store.get(key),
-      list: (prefix, options) => current.store.list(prefix, options),
-      commit: (writes, fence) => current.store.commit(writes, fence),
-      watch: (prefix, after, signal, onStart) => current.store.watch(prefix, after, signal, onStart),
-    };
-    for (let i = 0; i < 5; i++) await putRole(swapped, `r${i}`);
-    const clock = new FakeClock();
-    const log = new RecordingLogger();
-    const records = new MirrorRecords(swapped, clock, log, recordingMetrics());
-    const controller = new AbortController();
-    await records.start(controller.signal);
-    const old = current.store;
-    current.store = new MemoryStore(); // wiped
-    old.failWatches(new UnavailableError('store'));
-    await clock.run(30_000);
-    expect(Object.keys(roles(records))).toHaveLength(5);
-    expect(records.isFresh()).toBe(false);
-    await expect(write(records, 'x')).rejects.toThrow(/went back/);
-    await expect(records.sync()).rejects.toBeInstanceOf(UnavailableError);
-    expect(log.messages('error')).toContain('the store went back in time');
-    controller.abort();
-    await records.stopped();
-  });
-});
-
 describe('sync', () => {
   it('is not alarmed by an answer that the watch has overtaken', async () => {
     const { records, store, clock, faults, log } = await open();
