@@ -9,9 +9,17 @@ import type { Task } from '../core/records/records';
 import { appStatus, sameStatus } from './app-status';
 import { appIdOfTask, groupOf, type AppPlacements } from './app-placements';
 import { writeFenced, type OrchestratorContext } from './context';
-import { decide, decideWithoutApp, type Action } from './decide';
+import { decide, decideWithoutApp, RELEASE_BRAKE_ANNOTATION, type Action } from './decide';
 import { InstanceDrafts } from './instance-drafts';
-import { adoptedInstance, decommissioned, forgotten, newInstance, nextRun, replaced } from './instance-writes';
+import {
+  adoptedInstance,
+  adoptedRun,
+  decommissioned,
+  forgotten,
+  newInstance,
+  nextRun,
+  replaced,
+} from './instance-writes';
 import type { KillBrake } from './kill-brake';
 import type { Killer } from './killer';
 import { configVersionOf, type LaunchQueue } from './launch-queue';
@@ -21,9 +29,6 @@ import { phaseIn, type AppPhase } from './rollout-progress';
 import { StateAges } from './state-ages';
 import type { StatusUpdates } from './status-updates';
 import { decideTerminal, taskFailure } from './task-failure';
-
-/** Lets kills that the brake holds back go ahead for one app; the orchestrator takes it away when nothing is held back. */
-export const RELEASE_BRAKE_ANNOTATION = 'berth.dev/release-kill-brake';
 
 /** What the controller works with besides the context of its term. */
 export interface AppControllerParts {
@@ -74,6 +79,7 @@ export class AppController {
     const views = await this.adopt(app, instancesOf(this.context.records, id));
     const decision = this.decideFor(app, views);
     const actions = this.braked(app, decision.actions);
+    if (decision.kept > 0) this.tellKept(app, decision.kept);
     this.drafts.begin(id);
     const writes = this.writesOf(app, actions);
     await writeFenced(this.context, writes);
@@ -164,9 +170,12 @@ export class AppController {
       const isOver = isTerminal(record.status.state) || record.status.killRequested !== undefined;
       // Nothing has been heard of it yet: it may be a launch that was written late, for an instance that is gone on purpose.
       if (record.status.state === 'TASK_STAGING' && record.status.latest === undefined) return [];
-      if (parsed === undefined || isOver || instances.get(instancePath(parsed.instanceId)) !== undefined) return [];
+      if (parsed === undefined || isOver) return [];
+      const known = instances.get(instancePath(parsed.instanceId));
+      if (known !== undefined && known.record.spec.incarnation >= parsed.incarnation) return [];
       this.context.log.warn('adopting a task without an instance record', { taskId: record.spec.taskId });
       const version = environmentOf(record, 'MARATHON_APP_VERSION') ?? app.spec.version;
+      if (known !== undefined) return [adoptedRun(known, version, parsed.incarnation)];
       return [adoptedInstance(parsed.instanceId, version, parsed.incarnation, this.context.clock.nowMs())];
     });
   }
@@ -197,6 +206,21 @@ export class AppController {
     if (!allowed) this.tellBrake(app, unasked.length, total);
     if (isCorrupt) return actions.filter(({ kind }) => kind !== 'decommission' && kind !== 'kill');
     return allowed ? actions : actions.filter((action) => action.kind !== 'decommission' || action.asked);
+  }
+
+  private tellKept(app: App, count: number): void {
+    const { id, version } = app.spec;
+    if (!this.isDueToTell(id)) return;
+    this.context.log.error('running instances are newer than the record of their app', { appId: id, count, version });
+    this.context.events.record({
+      involvedObject: { kind: 'App', ...namespacedName(id), uid: app.metadata.uid },
+      type: 'Warning',
+      reason: 'AppRecordOutdated',
+      message:
+        `${count} instances should go, but they were started for a newer definition than the one on record ` +
+        `(${version}): the store went back in time; they are kept. If they should go, change, restart or delete the app, ` +
+        `or set the annotation ${RELEASE_BRAKE_ANNOTATION}`,
+    });
   }
 
   private tellBrake(app: App, count: number, total: number): void {

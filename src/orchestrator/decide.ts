@@ -56,8 +56,13 @@ export interface DecideInput {
   readonly groupOf: (view: InstanceView) => string | undefined;
 }
 
+/** Lets kills that are held back go ahead for one app; the orchestrator takes it away when nothing is held back. */
+export const RELEASE_BRAKE_ANNOTATION = 'berth.dev/release-kill-brake';
+
 export interface Decision {
   readonly actions: readonly Action[];
+  /** Instances that would have to go by an app record that is older than they are: they stay until the user has a say. */
+  readonly kept: number;
   /** Milliseconds until time alone changes the decision; absent: never. */
   readonly wakeInMs: number | undefined;
 }
@@ -67,7 +72,7 @@ export function decide(input: DecideInput): Decision {
   const pass = new Pass(input);
   const counted = input.views.flatMap((view) => pass.lookAt(view));
   pass.fill(counted);
-  return { actions: withoutDetours(pass.actions), wakeInMs: pass.wakeInMs };
+  return { actions: withoutDetours(pass.actions), kept: pass.kept, wakeInMs: pass.wakeInMs };
 }
 
 /** A run that has ended and whose instance must go as well is not scheduled first. */
@@ -93,6 +98,7 @@ function hasEnded(view: InstanceView): boolean {
 
 class Pass {
   readonly actions: Action[] = [];
+  kept = 0;
   wakeInMs: number | undefined;
   private readonly deleted: boolean;
 
@@ -211,7 +217,19 @@ class Pass {
   }
 
   private retireNow(view: InstanceView, reason: KillReason, asked: boolean): void {
-    this.actions.push({ kind: 'decommission', view, reason, asked });
+    if (this.outdatesRecord(view)) this.kept += 1;
+    else this.actions.push({ kind: 'decommission', view, reason, asked });
+  }
+
+  /**
+   * It was started for a definition that the app's record knows nothing of: the store went back in time, and what its record
+   * wants is no wish about this instance. The next change by the user is newer than both.
+   */
+  private outdatesRecord({ instance, task }: InstanceView): boolean {
+    const { metadata, spec } = this.input.app;
+    if (task === undefined || metadata.annotations?.[RELEASE_BRAKE_ANNOTATION] !== undefined) return false;
+    const { appVersion } = instance.record.spec;
+    return appVersion > spec.version && appVersion > (metadata.deletionTimestamp ?? '');
   }
 
   private schedule(wanted: number, version: string): void {
@@ -223,9 +241,17 @@ class Pass {
     if (count <= 0) return;
     // Each silent instance that was replaced by the user's strategy allows for one surplus when it comes back.
     const replaced = counted.filter((view) => view.instance.record.status?.['replacedAt'] !== undefined).length;
-    const victims = selectVictims(counted, count, this.input.app.spec.killSelection, this.input.groupOf);
+    const { killSelection } = this.input.app.spec;
+    const known = counted.filter((view) => !this.outdatesRecord(view));
+    const victims = selectVictims(known, count, killSelection, this.input.groupOf);
+    const idle = victims.filter((view) => view.task === undefined);
+    for (const view of idle) this.retireNow(view, 'SURPLUS', true);
+    // Those that the record does not know of are no reason to stop one that it knows.
+    const unknown = Math.min(counted.length - known.length, count - idle.length);
+    this.kept += unknown;
+    const running = victims.filter((view) => view.task !== undefined);
     const isAsked = asked || count <= replaced;
-    for (const view of victims) this.retireNow(view, 'SURPLUS', isAsked || view.task === undefined);
+    for (const view of running.slice(0, count - idle.length - unknown)) this.retireNow(view, 'SURPLUS', isAsked);
   }
 
   /** Rolling replacement; see core/deployment/restart. */

@@ -1,6 +1,6 @@
 import { decideTerminal } from './task-failure';
 import type { InstanceView } from '../core/lifecycle/views';
-import type { RecordWrite } from '../core/ports/records';
+import type { RecordWrite, Stored } from '../core/ports/records';
 import { timestamp } from '../core/records/metadata';
 import { appIdOfInstance, instanceId, instancePath, namespacedName } from '../core/records/paths';
 import type { Instance } from '../core/records/records';
@@ -15,6 +15,17 @@ export function newInstance(appId: string, version: string, uuid: string, nowMs:
 /** The record of an instance that runs although its record was lost: nothing is killed because the store was. */
 export function adoptedInstance(id: string, version: string, incarnation: number, nowMs: number): RecordWrite {
   return createInstance(id, version, incarnation, nowMs);
+}
+
+/** A later run than the record knows of is going on: the record is behind, because the store went back in time. */
+export function adoptedRun(
+  { path, revision, record }: Stored<Instance>,
+  version: string,
+  incarnation: number,
+): RecordWrite {
+  const metadata = { ...record.metadata, generation: record.metadata.generation + 1 };
+  const spec = { ...record.spec, appVersion: version, incarnation };
+  return { op: 'put', kind: 'Instance', path, record: { ...record, metadata, spec }, expect: revision };
 }
 
 function createInstance(id: string, version: string, incarnation: number, nowMs: number): RecordWrite {
