@@ -38,6 +38,8 @@ export const statusSchema = z.looseObject({
       message: z.string().optional(),
     }),
   ),
+  /** Running tasks whose app or framework is on no record. */
+  orphanedTasks: z.array(z.looseObject({ id: z.string(), hostname: z.string(), missing: z.string() })).default([]),
 });
 export type ClusterStatus = z.infer<typeof statusSchema>;
 

@@ -15,7 +15,7 @@ export async function status(cluster: ClusterClient, json: boolean, terminal: Te
 }
 
 function describe(url: string, answer: ClusterStatus): string {
-  const { leader, etcd, agents, apps } = answer;
+  const { leader, etcd, agents, apps, orphanedTasks } = answer;
   const head = [
     ['server', `${url}, version ${answer.version}`],
     [
@@ -41,10 +41,12 @@ function describe(url: string, answer: ClusterStatus): string {
     String(app.unhealthy),
     app.message ?? '',
   ]);
+  const orphanRows = orphanedTasks.map(({ id, hostname, missing }) => [id, hostname, `no record of ${missing}`]);
   return [
     table(head),
     agents.length === 0 ? 'no agents\n' : table([['AGENT', 'STATE', 'CPUS', 'MEM', 'PORT', 'ID'], ...agentRows]),
     apps.length === 0 ? 'no apps\n' : table([['APP', 'INSTANCES', 'RUNNING', 'HEALTHY', 'UNHEALTHY', ''], ...appRows]),
+    ...(orphanRows.length === 0 ? [] : [table([['TASK WITHOUT OWNER', 'AGENT', 'IT IS LEFT ALONE'], ...orphanRows])]),
   ].join('\n');
 }
 

@@ -7,7 +7,7 @@ import { BerthError, CompactedError, messageOf } from '../core/errors';
 import { LIMITS } from '../core/limits';
 import type { LeaderInfo } from '../core/ports/election';
 import type { Fence, Store, Write } from '../core/ports/store';
-import { KEY_ROOT } from '../core/records/paths';
+import { KEY_ROOT, RESTORED_KEY } from '../core/records/paths';
 import { LEADER_KEY } from '../io/election/lease-election';
 import { EtcdConnection } from '../io/etcd/connection';
 import { EtcdLeases } from '../io/etcd/leases';
@@ -64,6 +64,9 @@ export function runRestore(options: RestoreOptions, terminal: Terminal): Promise
     await holdingLeadership(access, terminal, async (fence) => {
       const removed = options.replace ? await removeOthers(access.store, fence) : 0;
       if (removed > 0) terminal.err(`- removed ${removed} records that etcd held\n`);
+      // First of all: whoever leads next must know, also when this command dies half way.
+      const value = `on ${new Date(access.clock.nowMs()).toISOString()}, taken on ${header.takenAt}`;
+      await access.store.commit([{ kind: 'put', key: RESTORED_KEY, value }], fence);
       await inCommits(access.store, fence, putsOf(file));
     });
     terminal.out(`${records} records are restored; start the servers, they find the running containers again\n`);

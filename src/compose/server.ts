@@ -20,12 +20,13 @@ import { LIMITS } from '../core/limits';
 import type { LeaderInfo, Term } from '../core/ports/election';
 import type { Logger } from '../core/ports/logger';
 import { StoredEventRecorder } from '../core/records/event-recorder';
+import { timestamp } from '../core/records/metadata';
 import { Compactor } from '../io/etcd/compactor';
 import { EtcdConnection } from '../io/etcd/connection';
 import { EtcdElection } from '../io/etcd/election';
 import { EtcdMaintenance } from '../io/etcd/maintenance';
 import { EtcdStore } from '../io/etcd/store';
-import { MirrorRecords } from '../io/mirror/records';
+import { MirrorRecords, type Rewind } from '../io/mirror/records';
 import { Master } from '../master/master';
 import { GroupManager } from '../orchestrator/group-manager';
 import { Orchestrator } from '../orchestrator/orchestrator';
@@ -33,6 +34,7 @@ import { clusterStatus } from './cluster-status';
 import { etcdOptions } from './etcd-options';
 import { notReady } from './not-ready';
 import { newPlatform, readToken, untilStopped, type Platform } from './platform';
+import { RestoredStore } from './restored-store';
 
 /** Parts of a server that live as long as the process. */
 interface ServerParts {
@@ -42,6 +44,7 @@ interface ServerParts {
   readonly connection: EtcdConnection;
   readonly maintenance: EtcdMaintenance;
   readonly records: MirrorRecords;
+  readonly restored: RestoredStore;
   readonly election: EtcdElection;
   readonly apps: GroupManager;
   /** Of people and tools: event streams, watches. */
@@ -61,6 +64,8 @@ export async function runServer(options: ServerOptions): Promise<void> {
   const { log } = platform;
   const stop = untilStopped(log);
   announce(parts);
+  // What this server knows is void: no decision that rests on it may be carried out. Others, and this one again, start anew.
+  parts.records.onRewind(() => parts.election.abdicate());
 
   const listening = await openFaces(parts, token);
   log.info('server is up', {
@@ -102,6 +107,7 @@ function build(options: ServerOptions, platform: Platform, token: string | undef
     connection,
     maintenance: new EtcdMaintenance(connection),
     records,
+    restored: new RestoredStore(store, records, clock, log, options.agentReregisterTimeoutMs),
     election: new EtcdElection(connection, store, self, clock, log, { ttlMs: options.leaderTtlMs }),
     apps: new GroupManager(records, clock, ids, log, {
       servicePorts: { min: options.localPortMin, max: options.localPortMax },
@@ -122,9 +128,12 @@ async function lead(parts: ServerParts, term: Term): Promise<void> {
   await records.sync();
   const shared = { records, fence: term.fence, signal: term.signal, clock, random, ids, log, metrics, crashPoints };
   const events = new StoredEventRecorder(records, clock, ids, log, 'master');
+  const wentBack = await parts.restored.why();
+  const onSettled = () => void parts.restored.settled(term.fence);
   const master = new Master(
-    { ...shared, term, events },
+    { ...shared, term, events, onSettled },
     {
+      awaitAgents: wentBack !== undefined,
       pingIntervalMs: options.agentPingTimeoutMs,
       maxMissedPings: options.maxAgentPingTimeouts,
       reregisterTimeoutMs: options.agentReregisterTimeoutMs,
@@ -139,6 +148,7 @@ async function lead(parts: ServerParts, term: Term): Promise<void> {
   try {
     master.start();
     leading.master = master;
+    if (wentBack !== undefined) tellStoreWentBack(log, events, wentBack);
     await orchestrator.start();
     await compactor.run(term.signal);
   } finally {
@@ -147,6 +157,17 @@ async function lead(parts: ServerParts, term: Term): Promise<void> {
     master.stop();
     events.close();
   }
+}
+
+function tellStoreWentBack(log: Logger, events: StoredEventRecorder, why: string): void {
+  const message = `Records may be older than what runs: ${why}. Running tasks are kept; nothing is started until the agents have told what they run`;
+  log.warn('the records may be older than what runs', { why });
+  events.record({
+    involvedObject: { kind: 'Master', name: 'master' },
+    type: 'Warning',
+    reason: 'StoreWentBack',
+    message,
+  });
 }
 
 async function openFaces(parts: ServerParts, token: string | undefined): Promise<readonly Listening[]> {
@@ -274,11 +295,13 @@ function statusOf(parts: ServerParts): ReturnType<typeof clusterStatus> {
     leader: election.leader(),
     etcdEndpoints: options.etcdEndpoints,
     auth: options.auth.kind === 'loopback' ? 'none-loopback' : options.auth.kind,
+    rewinds: records.rewinds(),
   });
 }
 
 function readiness({ records, election }: ServerParts): ReadyCheck[] {
   const leader = election.leader();
+  const rewind = records.rewinds().at(-1);
   return [
     {
       name: 'mirror',
@@ -295,7 +318,15 @@ function readiness({ records, election }: ServerParts): ReadyCheck[] {
       ok: leader !== undefined,
       message: leader === undefined ? 'nobody leads' : leader.marathonAddress,
     },
+    ...(rewind === undefined
+      ? []
+      : [{ name: 'history', ok: records.isFresh(), message: rewindText(rewind, records.isFresh()) }]),
   ];
+}
+
+function rewindText({ atMs, from, to }: Rewind, isTakenIn: boolean): string {
+  const now = isTakenIn ? 'its records were taken in' : 'its records are being read anew';
+  return `the store went back from revision ${from} to ${to} at ${timestamp(atMs)}; ${now}`;
 }
 
 /** What whoever watches this server should know from the start. */

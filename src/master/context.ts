@@ -31,6 +31,11 @@ export interface MasterOptions {
   readonly silentAgentsBrake: number;
   /** [50] Removed frameworks that are remembered, so that their ids cannot be used again. */
   readonly completedFrameworks: number;
+  /**
+   * [false] The store went back in time: nothing is offered until every agent on record has said what it runs, but no longer
+   * than `reregisterTimeoutMs`.
+   */
+  readonly awaitAgents: boolean;
 }
 
 export const MASTER_DEFAULTS: MasterOptions = {
@@ -44,6 +49,7 @@ export const MASTER_DEFAULTS: MasterOptions = {
   heartbeatIntervalMs: 15_000,
   silentAgentsBrake: LIMITS.silentAgentsBrake,
   completedFrameworks: 50,
+  awaitAgents: false,
 };
 
 /** What the composition root gives to a master. One master per term. */
@@ -58,6 +64,8 @@ export interface MasterPorts {
   readonly events: EventRecorder;
   /** Default: none. */
   readonly crashPoints?: CrashPoints;
+  /** Called when offers begin after `awaitAgents`. */
+  readonly onSettled?: () => void;
 }
 
 /** What every part of one master shares. */

@@ -18,6 +18,7 @@ import { Journal } from './journal';
 import { Kills } from './kills';
 import { Liveness } from './liveness';
 import { MasterMetrics } from './master-metrics';
+import { OfferGate } from './offer-gate';
 import { OfferBook } from './offers';
 import { OperatorWatch } from './operator-watch';
 import { Registration } from './registration';
@@ -43,6 +44,7 @@ export class Master implements SchedulerDriver {
   private readonly agents: AgentTable;
   private readonly agentRecords: AgentRecords;
   private readonly journal: Journal;
+  private readonly gate: OfferGate;
   private readonly offers: OfferBook;
   private readonly updates: TaskUpdates;
   private readonly kills: Kills;
@@ -70,7 +72,8 @@ export class Master implements SchedulerDriver {
     this.agents = new AgentTable(context, this.allocator);
     this.agentRecords = new AgentRecords(context, onFenced);
     this.journal = new Journal(context, onFenced);
-    this.offers = new OfferBook(context, this.allocator, this.agents, this.frameworks);
+    this.gate = new OfferGate(context, this.agents);
+    this.offers = new OfferBook(context, this.allocator, this.agents, this.frameworks, this.gate);
     const { journal, tasks, agents, frameworks, allocator, offers, agentRecords } = this;
     const updates = new TaskUpdates(context, journal, tasks, agents, frameworks, allocator, offers);
     const kills = new Kills(context, journal, tasks, agents);
@@ -235,6 +238,7 @@ export class Master implements SchedulerDriver {
     this.offers.expire(nowMs);
     this.sessions.expire(nowMs);
     this.allocator.tick(nowMs);
+    if (this.gate.opens()) this.context.onSettled?.();
     this.offers.request();
   }
 

@@ -6,6 +6,7 @@ import type { ResourceBag } from '../core/records/resources';
 import type { AgentEntry, AgentTable } from './agents';
 import type { MasterContext } from './context';
 import { hasCapability, type FrameworkTable } from './frameworks';
+import type { OfferGate } from './offer-gate';
 
 /** An offer that is out and not answered. Its resources are taken in the allocator. */
 export interface OpenOffer {
@@ -32,6 +33,7 @@ export class OfferBook {
     private readonly allocator: HierarchicalAllocator,
     private readonly agents: AgentTable,
     private readonly frameworks: FrameworkTable,
+    private readonly gate: OfferGate,
   ) {
     this.duration = context.metrics.histogram({
       name: 'berth_allocation_duration_seconds',
@@ -46,7 +48,7 @@ export class OfferBook {
 
   /** Lets the allocator run soon; changes of the next moment are gathered. */
   request(): void {
-    if (this.timer !== undefined || !this.allocator.hasCandidates) return;
+    if (this.timer !== undefined || !this.gate.isOpen || !this.allocator.hasCandidates) return;
     this.timer = this.context.clock.after(this.context.options.allocationDelayMs, () => {
       this.timer = undefined;
       this.run();

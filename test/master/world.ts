@@ -19,6 +19,8 @@ export class MasterWorld {
   readonly records = new MirrorRecords(this.store, this.clock, silentLogger(), noopMetrics());
   readonly events: EventDraft[] = [];
   readonly crashPoints = new RecordingCrashPoints();
+  /** How often a master has said that offers begin after it awaited the agents. */
+  settled = 0;
   private readonly end = new AbortController();
   private terms = 0;
 
@@ -42,6 +44,7 @@ export class MasterWorld {
         metrics: noopMetrics(),
         events: { record: (event) => void this.events.push(event) },
         crashPoints: this.crashPoints,
+        onSettled: () => void (this.settled += 1),
       },
       options,
     );

@@ -1,6 +1,8 @@
 /** How ids become keys, names and namespaces. Key = `/berth/v1/<plural>/<path>`. */
 
 export const KEY_ROOT = '/berth/v1/';
+/** Written by whoever puts records of the past back; the next leader acts with care and removes it. No record. */
+export const RESTORED_KEY = '/berth/restored';
 
 /** `/prod/web` -> `prod/web` (the path of the record under its plural). */
 export function appPath(appId: string): string {
