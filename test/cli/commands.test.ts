@@ -145,10 +145,7 @@ describe('status', () => {
     [{ etcd: { healthy: false, message: 'no answer' } }, /etcd +NOT HEALTHY: no answer/],
     [{ auth: 'insecure' }, /access +NONE: anybody/],
     [{ agents: [], apps: [] }, /no agents\n\nno apps/],
-    [
-      { orphanedTasks: [{ id: 'web.1', hostname: 'a1', missing: 'app /web' }] },
-      /web\.1 +a1 +no record of app \/web/,
-    ],
+    [{ orphanedTasks: [{ id: 'web.1', hostname: 'a1', missing: 'app /web' }] }, /web\.1 +a1 +no record of app \/web/],
   ])('does not hide %j', async (more, text) => {
     const server = await stub({ 'GET /v1/status': json(statusOf(1, more)) });
     expect((await berth(['status'], { BERTH_URL: server.url })).stdout).toMatch(text);
