@@ -286,6 +286,7 @@ export class AppController {
     const version = view.instance.record.spec.appVersion;
     const config = configVersionOf(app.spec);
     if (verdict.raisesBackoff && version >= config) this.parts.queue.failed(app, config);
+    if (verdict.raisesBackoff) this.context.metrics.taskFailures.note(app.spec.id);
     if (!verdict.isFailure) return;
     const agent = this.context.records.collection('Agent').get(task?.spec.agentId ?? '');
     const host = agent?.record.spec.hostname ?? '';

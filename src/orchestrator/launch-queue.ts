@@ -125,6 +125,12 @@ export class LaunchQueue {
     return this.apps.get(appId)?.waiting.size ?? 0;
   }
 
+  /** For how many agents which reason came first, while the app waits. */
+  refusalsOf(appId: string): ReadonlyMap<Reason, number> {
+    const queue = this.apps.get(appId);
+    return queue === undefined || queue.waiting.size === 0 ? new Map() : queue.lastCounts();
+  }
+
   delayLeftMs(appId: string): number {
     return this.apps.get(appId)?.delayLeftMs(this.clock.monotonicMs()) ?? 0;
   }
@@ -221,7 +227,7 @@ class AppQueue {
     };
   }
 
-  private lastCounts(): ReadonlyMap<Reason, number> {
+  lastCounts(): ReadonlyMap<Reason, number> {
     const counts = new Map<Reason, number>();
     for (const reason of this.lastByAgent.values()) counts.set(reason, (counts.get(reason) ?? 0) + 1);
     return counts;

@@ -13,6 +13,7 @@ import { StoredEventRecorder } from '../core/records/event-recorder';
 import { isTerminal } from '../core/records/mesos';
 import type { App } from '../core/records/app';
 import { AppController } from './app-controller';
+import { AppGauges } from './app-gauges';
 import { AppPlacements, appIdOfTask } from './app-placements';
 import { FRAMEWORK_ID, type OrchestratorContext, type OrchestratorOptions } from './context';
 import { KeyQueue } from './key-queue';
@@ -57,6 +58,7 @@ export class Orchestrator {
   private readonly killer: Killer;
   private readonly updates: StatusUpdates;
   private readonly matcher: OfferMatcher;
+  private readonly gauges: AppGauges;
   private readonly apps: KeyQueue;
   private readonly rollouts: KeyQueue;
   private unsubscribe: () => void = () => undefined;
@@ -77,6 +79,7 @@ export class Orchestrator {
       options,
     };
     this.queue = new LaunchQueue(clock);
+    this.gauges = new AppGauges(records, this.queue, clock, this.context.metrics);
     this.placements = new AppPlacements(records);
     this.link = new MasterLink(this.context, deps.driver, (event) => this.onEvent(event));
     this.killer = new Killer(this.context, this.link);
@@ -114,7 +117,7 @@ export class Orchestrator {
     this.unsubscribe = records.onChange((changes) => this.onChanges(changes));
     for (const { record } of records.collection('App').list()) this.queue.restore(record);
     const roles = [...new Set([...records.collection('App').list()].map(({ record }) => record.spec.role))];
-    this.deps.metrics.onCollect(() => this.collect());
+    this.gauges.start(this.deps.metrics);
     await this.link.open(roles);
     this.context.crashPoints.reach('orchestrator.subscribed');
     this.catchUp();
@@ -132,7 +135,9 @@ export class Orchestrator {
     this.events.close();
     this.link.close();
     this.timer?.cancel();
+    this.gauges.stop();
     await Promise.all([this.apps.idle(), this.rollouts.idle()]);
+    this.gauges.stop(); // a pass under way may have told of the brake
   }
 
   /** Status updates that came while nobody led are on record: they are taken as if they came now. */
@@ -218,43 +223,6 @@ export class Orchestrator {
   private wakeApp(appId: string): void {
     this.apps.add(appId);
     for (const { path } of rolloutsOf(this.deps.records, appId)) this.rollouts.add(path);
-  }
-
-  /** Gauges are counted from the records when somebody asks. */
-  private collect(): void {
-    if (this.deps.signal.aborted || this.stopped) return;
-    const { metrics } = this.context;
-    for (const gauge of [
-      metrics.desired,
-      metrics.running,
-      metrics.healthy,
-      metrics.queueLength,
-      metrics.delaySeconds,
-    ]) {
-      gauge.reset();
-    }
-    const { records } = this.deps;
-    for (const { record } of records.collection('App').list()) {
-      const labels = { app: record.spec.id };
-      metrics.desired.set(record.spec.instances, labels);
-      metrics.running.set(record.status?.tasksRunning ?? 0, labels);
-      metrics.healthy.set(record.status?.tasksHealthy ?? 0, labels);
-      metrics.queueLength.set(this.queue.waitingCount(record.spec.id), labels);
-      metrics.delaySeconds.set(this.queue.delayLeftMs(record.spec.id) / 1000, labels);
-    }
-    metrics.rolloutsActive.set(records.collection('Rollout').size);
-    metrics.orphanedTasks.set(this.countOrphans());
-  }
-
-  private countOrphans(): number {
-    const { records } = this.deps;
-    let count = 0;
-    for (const { record } of records.collection('Task').list()) {
-      const appId = appIdOfTask(record);
-      if (appId === undefined || isTerminal(record.status.state)) continue;
-      if (records.collection('App').get(appId.slice(1)) === undefined) count++;
-    }
-    return count;
   }
 }
 
