@@ -277,12 +277,17 @@ function isOver({ status }: Rollout): boolean {
   return status.state === 'Succeeded' || status.state === 'Failed';
 }
 
-/** A change that takes the place of an unfinished replacement must finish it, or instances of former versions stay for ever. */
+/**
+ * A change that takes the place of an unfinished replacement must finish it, or instances of former versions stay for ever. A scaling
+ * to nothing is one too: it had no need to replace what it would stop.
+ */
 function withUnfinished(transition: AppTransition, cancelled: readonly Stored<Rollout>[]): AppTransition {
-  const isUnfinished = cancelled.some(({ record }) =>
-    record.spec.steps.some(({ actions }) =>
-      actions.some(({ action, app }) => action === 'RestartApplication' && app === transition.id),
-    ),
+  const actions = cancelled
+    .flatMap(({ record }) => record.spec.steps.flatMap((step) => step.actions))
+    .filter(({ app }) => app === transition.id);
+  const isUnfinished = actions.some(
+    ({ action }) =>
+      action === 'RestartApplication' || (action === 'ScaleApplication' && transition.from?.instances === 0),
   );
   return isUnfinished && transition.to !== undefined ? { ...transition, restart: true } : transition;
 }

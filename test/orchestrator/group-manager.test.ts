@@ -170,6 +170,17 @@ describe('GroupManager without a leader', () => {
     expect(rollout?.spec.steps).toEqual([{ actions: [{ action: 'RestartApplication', app: '/web' }] }]);
   });
 
+  test('and so does one in the place of a scaling to nothing that took the place of it', async () => {
+    await world.groups.apply([put('/web', { instances: 2 })]);
+    await finish();
+    await world.groups.apply([put('/web', { instances: 2, cmd: 'new' })]);
+    const none = await world.groups.apply([put('/web', { instances: 0, cmd: 'new' })], { force: true });
+    const steps = (id: string) => world.records.collection('Rollout').get(id)?.record.spec.steps;
+    expect(steps(none.rolloutId)).toEqual([{ actions: [{ action: 'ScaleApplication', app: '/web' }] }]);
+    const last = await world.groups.apply([put('/web', { instances: 1, cmd: 'new' })], { force: true });
+    expect(steps(last.rolloutId)).toEqual([{ actions: [{ action: 'RestartApplication', app: '/web' }] }]);
+  });
+
   test('changes of other apps run side by side, up to the limit', async () => {
     await world.groups.apply([put('/a')]);
     await world.groups.apply([put('/b')]);
