@@ -28,7 +28,7 @@ import { passPauseMs } from './pass-pause';
 import { phaseIn, type AppPhase } from './rollout-progress';
 import { StateAges } from './state-ages';
 import type { StatusUpdates } from './status-updates';
-import { decideTerminal, taskFailure } from './task-failure';
+import { decideTerminal, killedStatus, killWords, taskFailure } from './task-failure';
 
 /** What the controller works with besides the context of its term. */
 export interface AppControllerParts {
@@ -288,15 +288,12 @@ export class AppController {
     if (verdict.raisesBackoff && version >= config) this.parts.queue.failed(app, config);
     if (verdict.raisesBackoff) this.context.metrics.taskFailures.note(app.spec.id);
     if (!verdict.isFailure) return;
-    const agent = this.context.records.collection('Agent').get(task?.spec.agentId ?? '');
-    const host = agent?.record.spec.hostname ?? '';
-    const failure = taskFailure(app.spec.id, status, task, { host, version, nowMs: this.context.clock.nowMs() });
-    this.failures.set(app.spec.id, failure);
+    const { host, taskId } = this.failed(app, task, status, version);
     this.context.events.record({
       involvedObject: { kind: 'App', ...namespacedName(app.spec.id), uid: app.metadata.uid },
       type: 'Warning',
       reason: 'TaskFailed',
-      message: `task ${failure.taskId}${host === '' ? '' : ` on ${host}`} ended with ${verdict.text}`,
+      message: `task ${taskId}${host === '' ? '' : ` on ${host}`} ended with ${verdict.text}`,
     });
   }
 
@@ -306,18 +303,23 @@ export class AppController {
     if (task === undefined || isTerminal(task.status.state)) return;
     const isFirst = this.parts.killer.kill(task, reason);
     if (!isFirst || (reason !== 'UNHEALTHY' && reason !== 'LAUNCH_TIMEOUT')) return;
-    const unhealthy = task.status.latest?.health?.find((result) => result?.alive === false);
-    const cause = unhealthy?.lastFailureCause === undefined ? '' : `: ${unhealthy.lastFailureCause}`;
-    const message =
-      reason === 'UNHEALTHY'
-        ? `task ${task.spec.taskId} is killed, its health check failed too often${cause}`
-        : `task ${task.spec.taskId} is killed, it did not start in time`;
+    const message = killWords(task, reason);
+    this.failed(app, task, killedStatus(task, message), view.instance.record.spec.appVersion);
     this.context.events.record({
       involvedObject: { kind: 'App', ...namespacedName(app.spec.id), uid: app.metadata.uid },
       type: 'Warning',
       reason: reason === 'UNHEALTHY' ? 'UnhealthyInstanceKilled' : 'LaunchTimeout',
-      message,
+      message: `task ${task.spec.taskId}: ${message}`,
     });
+  }
+
+  /** What the app shows as its last failure from now on. */
+  private failed(app: App, task: Task | undefined, status: TaskStatus, version: string): TaskFailure {
+    const agent = this.context.records.collection('Agent').get(task?.spec.agentId ?? '');
+    const host = agent?.record.spec.hostname ?? '';
+    const failure = taskFailure(app.spec.id, status, task, { host, version, nowMs: this.context.clock.nowMs() });
+    this.failures.set(app.spec.id, failure);
+    return failure;
   }
 
   /** The app is gone when no instance is left: our finalizer goes, and with the last finalizer the record and its versions. */

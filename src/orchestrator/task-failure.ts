@@ -50,3 +50,16 @@ export function taskFailure(
     version: where.version,
   };
 }
+
+/** Marathon's words for a kill that nobody asked for, with what the task said last. */
+export function killWords({ status: { latest } }: Task, reason: 'UNHEALTHY' | 'LAUNCH_TIMEOUT'): string {
+  const because = (cause: string | undefined) => (cause === undefined || cause === '' ? '' : `. Reason: ${cause}`);
+  if (reason === 'LAUNCH_TIMEOUT') return `Task was killed since it did not start in time${because(latest?.message)}`;
+  const unhealthy = latest?.health?.find((result) => result?.alive === false);
+  return `Task was killed since health check failed${because(unhealthy?.lastFailureCause)}`;
+}
+
+/** How such a kill is shown among the app's failures (Marathon: UnhealthyInstanceKillEvent). The real end comes later. */
+export function killedStatus(task: Task, message: string): TaskStatus {
+  return { task_id: { value: task.spec.taskId }, state: 'TASK_KILLED', message };
+}

@@ -262,6 +262,13 @@ describe('kills', () => {
     await world.run();
     expect(kills()).toEqual([taskId]);
     expect(world.events('UnhealthyInstanceKilled')).toEqual([expect.stringContaining('connection refused')]);
+    // Marathon: the app shows it as its last failure.
+    await world.run(1_000);
+    expect(world.app('/web')?.record.status?.lastTaskFailure).toMatchObject({
+      taskId,
+      state: 'TASK_KILLED',
+      message: 'Task was killed since health check failed. Reason: connection refused',
+    });
     expect(world.running('/web')).toHaveLength(1);
   });
 
