@@ -96,6 +96,7 @@ export class Agent {
   private readonly runId: string;
   private running: Promise<void> = Promise.resolve();
   private agentId: string | undefined;
+  private attempts = 0;
   private current: AgentState = 'recovering';
   private why = 'the agent has just started';
   private unknown: readonly string[] = [];
@@ -288,7 +289,8 @@ export class Agent {
   }
 
   private subscribeCall(): SubscribeCall {
-    return { type: 'SUBSCRIBE', subscribe: { agent: this.info, tasks: this.knownTasks() } };
+    const attempt = ++this.attempts;
+    return { type: 'SUBSCRIBE', subscribe: { agent: this.info, tasks: this.knownTasks(), attempt } };
   }
 
   /** Live tasks, and ended ones whose last update is not acknowledged. */

@@ -73,10 +73,11 @@ export class MasterSession {
     const ended = new Promise<string>((resolve) => (finish = resolve));
     const stop = () => finish('the agent stops');
     signal.addEventListener('abort', stop, { once: true });
+    const attempt = new AbortController();
     this.watch(finish);
     // connect() runs a moment later, so that `session` is there for whatever its first events make us send.
     const opening = Promise.resolve().then(() =>
-      this.link.connect(this.listener.subscribe(), (event) => this.hear(event, finish), finish),
+      this.link.connect(this.listener.subscribe(), (event) => this.hear(event, finish), finish, attempt.signal),
     );
     this.session = opening;
     try {
@@ -91,6 +92,8 @@ export class MasterSession {
     } finally {
       this.session = undefined;
       this.watchdog?.cancel();
+      // What still looks for a leader would bring it a list of tasks that is no longer true.
+      attempt.abort();
       signal.removeEventListener('abort', stop);
     }
   }

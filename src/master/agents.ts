@@ -40,6 +40,8 @@ export interface AgentEntry {
   /** Operator's wish or draining: no offers. */
   isHeldBack: boolean;
   session: AgentSession | undefined;
+  /** The newest stream that was asked for, by run of the agent. */
+  newest: { readonly runId: string; readonly attempt: number } | undefined;
   missedPings: number;
   awaitsPong: boolean;
   /** Monotonic; a recovered agent that is not back by then counts as lost. */
@@ -78,6 +80,7 @@ export class AgentTable {
       info,
       isHeldBack: false,
       session: undefined,
+      newest: undefined,
       missedPings: 0,
       awaitsPong: false,
       deadlineMs,

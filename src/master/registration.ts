@@ -40,6 +40,8 @@ export class Registration {
     const refusal = this.refusalOf(id, info);
     if (refusal !== undefined) return this.refuse(id, sink, refusal);
     const entry = this.agents.get(id) ?? this.agents.add(id, info, 'registering', 0);
+    if (isOutdated(entry, subscribe)) return this.ignore(id, sink);
+    entry.newest = { runId: info.runId, attempt: subscribe.attempt ?? 0 };
     const session: AgentSession = { sink, runId: info.runId, hostname: info.hostname };
     this.agents.closeSession(entry, 'a newer stream of this agent has been opened');
     entry.session = session;
@@ -75,6 +77,13 @@ export class Registration {
     });
     sink.send({ type: 'SHUTDOWN', shutdown: { message } });
     sink.close(message);
+    return { agentId: id, receive: () => undefined, closed: () => undefined };
+  }
+
+  /** The network has kept it back: the agent has asked anew since, and the list of tasks in it is not true any more. */
+  private ignore(id: string, sink: AgentSink): AgentConnection {
+    this.context.log.info('an outdated stream of an agent was closed', { agentId: id });
+    sink.close('a newer stream of this agent was opened before');
     return { agentId: id, receive: () => undefined, closed: () => undefined };
   }
 
@@ -261,6 +270,10 @@ export class Registration {
       message: isNew ? `Agent on ${hostname} has registered` : `Agent on ${hostname} is connected again`,
     });
   }
+}
+
+function isOutdated({ newest }: AgentEntry, { agent, attempt }: Subscribe): boolean {
+  return newest !== undefined && newest.runId === agent.runId && (attempt ?? newest.attempt) < newest.attempt;
 }
 
 /** No update has ever come: the agent may never have heard of it. Sending it again is harmless. */

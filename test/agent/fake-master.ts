@@ -13,6 +13,10 @@ export class FakeMaster implements AgentLink {
   acknowledges = true;
   /** Nobody leads: connect() rejects. */
   away = false;
+  /** Whoever leads does not answer: connect() stays open. */
+  silent = false;
+  /** Attempts that the agent has given up. */
+  abandoned = 0;
   /** Calls are refused with UnavailableError. */
   refuses = false;
   pingTimeoutMs = 15_000;
@@ -23,9 +27,12 @@ export class FakeMaster implements AgentLink {
     call: Extract<AgentCall, { type: 'SUBSCRIBE' }>,
     onEvent: (event: AgentEvent) => void,
     onClosed: (reason: string) => void,
+    signal?: AbortSignal,
   ): Promise<AgentSession> {
     if (this.away) return Promise.reject(new UnavailableError('master', { detail: 'nobody leads' }));
     this.subscriptions.push(call.subscribe);
+    signal?.addEventListener('abort', () => void this.abandoned++, { once: true });
+    if (this.silent) return new Promise(() => undefined);
     this.open = { onEvent, onClosed };
     const mine = this.open;
     onEvent({

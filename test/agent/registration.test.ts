@@ -38,6 +38,15 @@ test('answers pings; without them it looks for the leader anew', async () => {
   expect(world.master.subscriptions).toHaveLength(2);
 });
 
+test('an attempt that nobody answers is ended before the next one, which has a higher number', async () => {
+  const world = new FakeWorld();
+  world.master.silent = true;
+  await world.start();
+  await world.run(15_000 + LIMITS.retryFirstMs);
+  expect(world.master.subscriptions.map(({ attempt }) => attempt)).toEqual([1, 2]);
+  expect(world.master.abandoned).toBe(1);
+});
+
 test('names its tasks: live ones and ended ones that nobody has acknowledged', async () => {
   const world = await FakeWorld.started();
   world.master.launch(shellTask('live', 'x'), shellTask('known', 'x'), shellTask('untold', 'x'));

@@ -61,6 +61,18 @@ describe('agents', () => {
     expect(again.launched).toEqual([]);
   });
 
+  test('a stream that was asked for before the present one, and arrives after it, is void', async () => {
+    await launch('t1');
+    agent.update('f1', 't1', 'TASK_RUNNING');
+    await world.clock.run(50);
+    const late = new ScriptedAgent('host-1', agent.agentId).connect(master, [], 0);
+    await world.clock.run(100);
+    expect(late.closedFor).toContain('a newer stream');
+    expect(late.heard).toEqual([]);
+    expect(agent.closedFor).toBeUndefined();
+    expect(world.task('t1')?.status.state).toBe('TASK_RUNNING');
+  });
+
   test('a task that was on record but never arrived is launched again', async () => {
     await launch('t1');
     const again = new ScriptedAgent('host-1', agent.agentId, 'second run').connect(master);

@@ -68,6 +68,7 @@ export class ScriptedAgent {
   closedFor: string | undefined;
   private connection: AgentConnection | undefined;
   private updates = 0;
+  private attempts = 0;
 
   constructor(
     readonly hostname: string,
@@ -75,7 +76,7 @@ export class ScriptedAgent {
     readonly runId = `run-${hostname}`,
   ) {}
 
-  connect(master: Master, tasks: readonly KnownTask[] = []): this {
+  connect(master: Master, tasks: readonly KnownTask[] = [], attempt = ++this.attempts): this {
     this.closedFor = undefined;
     const agent = {
       ...(this.id === undefined ? {} : { id: this.id }),
@@ -88,7 +89,7 @@ export class ScriptedAgent {
       runId: this.runId,
     };
     this.connection = master.connectAgent(
-      { agent, tasks },
+      { agent, tasks, attempt },
       {
         send: (event) => {
           this.heard.push(event);

@@ -29,6 +29,7 @@ const subscribe = z.looseObject({
     tasks: z
       .array(z.looseObject({ info: taskInfoSchema, frameworkId: z.string().min(1), state: z.enum(TASK_STATES) }))
       .default([]),
+    attempt: z.number().int().nonnegative().optional(),
   }),
 });
 

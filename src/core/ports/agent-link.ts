@@ -32,7 +32,12 @@ export interface KnownTask {
 export type AgentCall =
   | {
       readonly type: 'SUBSCRIBE';
-      readonly subscribe: { readonly agent: AgentInfo; readonly tasks: readonly KnownTask[] };
+      readonly subscribe: {
+        readonly agent: AgentInfo;
+        readonly tasks: readonly KnownTask[];
+        /** Counts the streams that this run of the agent has asked for: one that arrives late is known by it, and void. */
+        readonly attempt?: number;
+      };
     }
   | {
       /** Oldest unacknowledged update of each task first, repeated until acknowledged. */
@@ -84,11 +89,14 @@ export interface AgentLink {
   /**
    * Finds the leader and opens the stream. `onEvent` hears events in order. Resolves when the stream is open (SUBSCRIBED
    * follows as an event); rejects with UnavailableError when no leader can be reached: the caller backs off and repeats.
+   * `signal` aborts when the caller has given up before that: no server is asked any more, and the one that did not answer is not
+   * the first to be asked next time.
    */
   connect(
     subscribe: Extract<AgentCall, { type: 'SUBSCRIBE' }>,
     onEvent: (event: AgentEvent) => void,
     onClosed: (reason: string) => void,
+    signal?: AbortSignal,
   ): Promise<AgentSession>;
 }
 

@@ -12,11 +12,13 @@ export interface Exchange {
   /** PEM of the authority that signed the server's certificate; default: the system's. */
   readonly ca?: string;
   readonly agent?: HttpAgent | HttpsAgent;
+  /** Ends the request while its answer has not begun. */
+  readonly signal?: AbortSignal;
 }
 
 /** Sends one request; resolves with the answer as soon as its headers are there. The caller reads or destroys it. */
 export function exchange(options: Exchange): Promise<IncomingMessage> {
-  const { url, method, headers, body, timeoutMs, ca, agent } = options;
+  const { url, method, headers, body, timeoutMs, ca, agent, signal } = options;
   const isTls = url.protocol === 'https:';
   const requestOptions: RequestOptions & { ca?: string } = {
     method,
@@ -30,12 +32,18 @@ export function exchange(options: Exchange): Promise<IncomingMessage> {
       () => request.destroy(new TimeoutError(`${method} ${url.host}${url.pathname}`, timeoutMs)),
       timeoutMs,
     );
-    request.once('response', (response) => {
+    const abandon = () => request.destroy(new Error('given up'));
+    signal?.addEventListener('abort', abandon, { once: true });
+    const settle = () => {
       clearTimeout(timer);
+      signal?.removeEventListener('abort', abandon);
+    };
+    request.once('response', (response) => {
+      settle();
       resolve(response);
     });
     request.once('error', (error) => {
-      clearTimeout(timer);
+      settle();
       reject(error);
     });
     // A broken connection after the answer began is told by the answer; without a listener it would end the process.

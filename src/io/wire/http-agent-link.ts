@@ -36,6 +36,7 @@ export class HttpAgentLink implements AgentLink {
     subscribe: SubscribeCall,
     onEvent: (event: AgentEvent) => void,
     onClosed: (reason: string) => void,
+    signal?: AbortSignal,
   ): Promise<AgentSession> {
     const failures: string[] = [];
     const { masters } = this.options;
@@ -44,10 +45,11 @@ export class HttpAgentLink implements AgentLink {
       if (master === undefined) break;
       const url = new URL(`${master.tls ? 'https' : 'http'}://${bracketed(master.host)}:${master.port}${PATH}`);
       try {
-        return await this.open(url, subscribe, onEvent, onClosed);
+        return await this.open(url, subscribe, onEvent, onClosed, signal);
       } catch (error) {
         failures.push(`${url.host}: ${messageOf(error)}`);
         this.next++;
+        if (signal?.aborted === true) break;
       }
     }
     throw new UnavailableError('the leading master', { detail: failures.join('; ') });
@@ -58,12 +60,19 @@ export class HttpAgentLink implements AgentLink {
     subscribe: SubscribeCall,
     onEvent: (event: AgentEvent) => void,
     onClosed: (reason: string) => void,
+    signal: AbortSignal | undefined,
   ): Promise<AgentSession> {
+    const onSilence = () => void this.next++;
     let url = first;
     for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
-      const response = await this.post(url, subscribe);
+      const response = await this.post(url, subscribe, signal);
       const { statusCode, headers } = response;
-      if (statusCode === 200) return new HttpAgentSession(this.options, url, response, onEvent, onClosed);
+      if (signal?.aborted === true) {
+        response.destroy();
+        throw new Error('given up');
+      }
+      if (statusCode === 200)
+        return new HttpAgentSession(this.options, url, response, { onEvent, onClosed, onSilence });
       const text = (await textOf(response, LIMITS.execOutputBytes)).trim();
       if (statusCode !== 307 || headers.location === undefined) throw new Error(`${statusCode} ${text}`);
       url = new URL(headers.location, url);
@@ -71,7 +80,7 @@ export class HttpAgentLink implements AgentLink {
     throw new Error('the servers send us in circles');
   }
 
-  private post(url: URL, call: SubscribeCall): Promise<IncomingMessage> {
+  private post(url: URL, call: SubscribeCall, signal: AbortSignal | undefined): Promise<IncomingMessage> {
     return exchange({
       url,
       method: 'POST',
@@ -79,8 +88,16 @@ export class HttpAgentLink implements AgentLink {
       body: JSON.stringify(call),
       timeoutMs: this.options.callMs ?? LIMITS.agentCallMs,
       ...(this.options.ca === undefined ? {} : { ca: this.options.ca }),
+      ...(signal === undefined ? {} : { signal }),
     });
   }
+}
+
+interface StreamListener {
+  onEvent(event: AgentEvent): void;
+  onClosed(reason: string): void;
+  /** The agent has given up an open stream. */
+  onSilence(): void;
 }
 
 class HttpAgentSession implements AgentSession {
@@ -91,13 +108,12 @@ class HttpAgentSession implements AgentSession {
     private readonly options: HttpAgentLinkOptions,
     private readonly url: URL,
     private readonly stream: IncomingMessage,
-    onEvent: (event: AgentEvent) => void,
-    private readonly onClosed: (reason: string) => void,
+    private readonly listener: StreamListener,
   ) {
     const keep = { keepAlive: true, maxSockets: MAX_CALLS };
     this.calls = url.protocol === 'https:' ? new HttpsAgent(keep) : new HttpAgent(keep);
     const decoder = new RecordDecoder();
-    stream.on('data', (chunk: Buffer) => this.take(decoder, chunk, onEvent));
+    stream.on('data', (chunk: Buffer) => this.take(decoder, chunk));
     stream.on('error', (error) => this.end(messageOf(error)));
     stream.on('close', () => this.end('the stream of the master ended'));
   }
@@ -112,7 +128,13 @@ class HttpAgentSession implements AgentSession {
     throw new UnavailableError('the master', { detail: `${response.statusCode} ${text}` });
   }
 
+  /** A stream that is given up while it is open was silent: the next server is asked before its leader is. */
   close(): void {
+    if (this.isOpen) this.listener.onSilence();
+    this.shut();
+  }
+
+  private shut(): void {
     this.isOpen = false;
     this.stream.destroy();
     this.calls.destroy();
@@ -136,7 +158,7 @@ class HttpAgentSession implements AgentSession {
   }
 
   /** What this version does not know is the agent's to ignore; what is no RecordIO ends the session. */
-  private take(decoder: RecordDecoder, chunk: Buffer, onEvent: (event: AgentEvent) => void): void {
+  private take(decoder: RecordDecoder, chunk: Buffer): void {
     if (!this.isOpen) return;
     let events: unknown[];
     try {
@@ -144,13 +166,13 @@ class HttpAgentSession implements AgentSession {
     } catch (error) {
       return this.end(messageOf(error));
     }
-    for (const event of events) if (this.isOpen) onEvent(event as AgentEvent);
+    for (const event of events) if (this.isOpen) this.listener.onEvent(event as AgentEvent);
   }
 
   private end(reason: string): void {
     if (!this.isOpen) return;
-    this.close();
-    this.onClosed(reason);
+    this.shut();
+    this.listener.onClosed(reason);
   }
 }
 

@@ -84,6 +84,42 @@ test('says of every server why it is of no use', async () => {
   await expect(connecting).rejects.toThrow(/503 No leader elected/);
 });
 
+test('an attempt that is given up asks nobody any more, and the next one asks another server first', async () => {
+  let asked = 0;
+  const silent = await master(() => void asked++);
+  const subscriptions: AgentCall[] = [];
+  const leader = await master((call, request, response) => {
+    subscriptions.push(call);
+    leading([])(call, request, response);
+  });
+  const link = new HttpAgentLink({ masters: [silent, leader] });
+  const nothing = () => undefined;
+  const patience = new AbortController();
+  const connecting = link.connect(SUBSCRIBE, nothing, nothing, patience.signal);
+  await waitFor('the silent server to be asked', () => asked === 1);
+  patience.abort();
+  await expect(connecting).rejects.toThrow(/given up/);
+  expect(subscriptions).toEqual([]);
+  const session = await link.connect(SUBSCRIBE, nothing, nothing, new AbortController().signal);
+  expect(asked).toBe(1);
+  session.close();
+});
+
+test('after a stream that fell silent another server is asked first', async () => {
+  let standbyAsked = 0;
+  const leader = await master(leading([]));
+  const standby = await master((_call, _request, response) => {
+    standbyAsked++;
+    response.writeHead(307, { location: `//127.0.0.1:${leader.port}/api/v1/agent` }).end();
+  });
+  const link = new HttpAgentLink({ masters: [leader, standby] });
+  const nothing = () => undefined;
+  (await link.connect(SUBSCRIBE, nothing, nothing)).close();
+  expect(standbyAsked).toBe(0);
+  (await link.connect(SUBSCRIBE, nothing, nothing)).close();
+  expect(standbyAsked).toBe(1);
+});
+
 test('servers that send each other in circles', async () => {
   const looping = await master((_call, request, response) =>
     response.writeHead(307, { location: `//${request.headers.host}/api/v1/agent` }).end(),
