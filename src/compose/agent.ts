@@ -10,17 +10,19 @@ import type { AgentOptions } from '../cli/options';
 import { messageOf } from '../core/errors';
 import { DockerDriver } from '../io/docker/docker-driver';
 import { CheckpointFolder } from '../io/files/checkpoint-folder';
+import { DiskSpace } from '../io/files/disk-space';
 import { hostResources } from '../io/files/host-resources';
 import { SandboxFolder } from '../io/files/sandbox-folder';
 import { SandboxReader } from '../io/files/sandbox-reader';
 import { HttpAgentLink } from '../io/wire/http-agent-link';
 import { NetProbe } from '../io/wire/net-probe';
 import { newPlatform, readToken, untilStopped } from './platform';
+import { tellBuild, tellCertificate } from './process-metrics';
 
 /** `berth agent`: runs until SIGTERM or SIGINT; tasks go on without it. Rejects when its port cannot be had. */
 export async function runAgent(options: AgentOptions): Promise<void> {
   const token = readToken(options.auth);
-  const platform = newPlatform(options.logLevel, token);
+  const platform = newPlatform(options.logLevel, token, options.cluster);
   const { clock, random, ids, log, metrics, crashPoints, version } = platform;
   const stop = untilStopped(log);
   const sandboxes = join(options.workDir, 'sandboxes');
@@ -64,9 +66,9 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       crashPoints,
     },
   );
-  metrics
-    .gauge({ name: 'berth_build_info', help: 'Always 1; the version of Berth.', labels: ['version'] })
-    .set(1, { version });
+  tellBuild(metrics, 'agent', version);
+  const disks = new DiskSpace(metrics);
+  void disks.watch('work', () => Promise.resolve(options.workDir));
   if (options.auth.kind === 'insecure')
     log.warn('no authentication: anybody who can reach the port can read logs and sandboxes', {
       listen: options.listen,
@@ -80,9 +82,16 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     options.tls === undefined
       ? {}
       : { tls: { key: readFileSync(options.tls.keyFile, 'utf8'), cert: readFileSync(options.tls.certFile, 'utf8') } };
+  if (tls.tls !== undefined) tellCertificate(metrics, 'http', tls.tls.cert);
   const listening = await listen(app, { host: options.listen, port: options.port, ...tls });
   log.info('agent is up', { version, port: options.port, masters: options.masters, workDir: options.workDir });
-  driver.check().catch((error: unknown) => log.warn('Docker does not answer yet', { error: messageOf(error) }));
+  const dockerRoot = async () => (await driver.check()).rootDir;
+  void disks.watch('docker', () =>
+    dockerRoot().catch((error: unknown) => {
+      log.warn('Docker does not answer yet', { error: messageOf(error) });
+      throw error;
+    }),
+  );
   agent.start();
   await new Promise<void>((resolve) => stop.addEventListener('abort', () => resolve(), { once: true }));
   await agent.stop();

@@ -27,8 +27,11 @@ export interface Platform {
   readonly crashPoints: CrashPoints;
 }
 
-/** @param secret never appears in the log, whatever is logged */
-export function newPlatform(level: LogLevel, secret: string | undefined): Platform {
+/**
+ * @param secret never appears in the log, whatever is logged
+ * @param cluster label on every metric, so that one Prometheus can watch several clusters
+ */
+export function newPlatform(level: LogLevel, secret: string | undefined, cluster: string): Platform {
   // Every waiting task listens to the one signal of its process: many listeners are no leak here.
   setMaxListeners(0);
   const clock = new SystemClock();
@@ -39,7 +42,7 @@ export function newPlatform(level: LogLevel, secret: string | undefined): Platfo
     random: new SystemRandom(),
     ids: new UuidSource(),
     log,
-    metrics: new PromMetrics(),
+    metrics: new PromMetrics({ cluster }),
     crashPoints: crashPoints(log),
   };
 }

@@ -19,6 +19,7 @@ import { messageOf } from '../core/errors';
 import { LIMITS } from '../core/limits';
 import type { LeaderInfo, Term } from '../core/ports/election';
 import type { Logger } from '../core/ports/logger';
+import type { Counter, Metrics } from '../core/ports/metrics';
 import { StoredEventRecorder } from '../core/records/event-recorder';
 import { timestamp } from '../core/records/metadata';
 import { Compactor } from '../io/etcd/compactor';
@@ -34,6 +35,7 @@ import { clusterStatus } from './cluster-status';
 import { etcdOptions } from './etcd-options';
 import { notReady } from './not-ready';
 import { newPlatform, readToken, untilStopped, type Platform } from './platform';
+import { tellBuild, tellCertificate } from './process-metrics';
 import { RestoredStore } from './restored-store';
 
 /** Parts of a server that live as long as the process. */
@@ -59,7 +61,7 @@ interface ServerParts {
 /** `berth server`: runs until SIGTERM or SIGINT. Rejects when a port cannot be had; everything else is waited for. */
 export async function runServer(options: ServerOptions): Promise<void> {
   const token = readToken(options.auth);
-  const platform = newPlatform(options.logLevel, token);
+  const platform = newPlatform(options.logLevel, token, options.cluster);
   const parts = build(options, platform, token);
   const { log } = platform;
   const stop = untilStopped(log);
@@ -124,6 +126,7 @@ function build(options: ServerOptions, platform: Platform, token: string | undef
 async function lead(parts: ServerParts, term: Term): Promise<void> {
   const { records, platform, options, leading } = parts;
   const { clock, random, ids, metrics, crashPoints } = platform;
+  termsOf(metrics).inc();
   const log = platform.log.child({ term: term.fence.createRevision });
   await records.sync();
   const shared = { records, fence: term.fence, signal: term.signal, clock, random, ids, log, metrics, crashPoints };
@@ -175,6 +178,8 @@ async function openFaces(parts: ServerParts, token: string | undefined): Promise
   const { listen: host, dataDir, advertiseAddress, hostname } = options;
   const pki = await ensurePki(join(dataDir, 'pki'), [host, hostname, advertiseAddress], platform.clock.nowMs());
   const tls = options.tls === undefined ? {} : { tls: pemOf(options.tls) };
+  tellCertificate(platform.metrics, 'kubernetes', pki.cert);
+  if (tls.tls !== undefined) tellCertificate(platform.metrics, 'http', tls.tls.cert);
   const faces = [
     { app: marathonApp(parts), port: options.marathonPort, ...tls },
     { app: mesosApp(parts), port: options.mesosPort, ...tls },
@@ -332,10 +337,9 @@ function rewindText({ atMs, from, to }: Rewind, isTakenIn: boolean): string {
 /** What whoever watches this server should know from the start. */
 function announce({ options, platform, election }: ServerParts): void {
   const { log, metrics, version } = platform;
-  metrics
-    .gauge({ name: 'berth_build_info', help: 'Always 1; the version of Berth.', labels: ['version'] })
-    .set(1, { version });
+  tellBuild(metrics, 'server', version);
   const leads = metrics.gauge({ name: 'berth_leader', help: '1 on the server that leads.' });
+  termsOf(metrics).inc({}, 0); // a rise from nothing is no rise to Prometheus
   metrics.onCollect(() => leads.set(election.isLeader() ? 1 : 0));
   const insecure = options.auth.kind === 'insecure';
   metrics
@@ -344,6 +348,10 @@ function announce({ options, platform, election }: ServerParts): void {
   if (insecure)
     log.warn('no authentication: anybody who can reach the ports can do anything', { listen: options.listen });
   election.onChange((leader) => logLeader(log, leader));
+}
+
+function termsOf(metrics: Metrics): Counter {
+  return metrics.counter({ name: 'berth_leader_terms_total', help: 'How often this server has become the leader.' });
 }
 
 function logLeader(log: Logger, leader: LeaderInfo | undefined): void {

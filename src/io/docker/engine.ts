@@ -5,7 +5,7 @@ import { TimeoutError } from '../../core/errors';
 import { LIMITS } from '../../core/limits';
 import type { Histogram, Metrics } from '../../core/ports/metrics';
 import { deadline } from './deadline';
-import { engineError } from './engine-error';
+import { engineError, EngineRefusal } from './engine-error';
 
 /** The newest API we know; engines that are newer still speak it (Docker 29 speaks 1.44 and up). */
 const NEWEST_API = '1.44';
@@ -64,7 +64,7 @@ export class DockerEngine {
   ) {
     this.latency = metrics.histogram({
       name: 'berth_docker_call_duration_seconds',
-      help: 'Time of calls to the Docker engine',
+      help: 'Time of calls to the Docker engine. Result: ok, refused (it said no), error (no answer, or none in time).',
       labels: ['call', 'result'],
       buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
     });
@@ -87,7 +87,10 @@ export class DockerEngine {
       return value;
     } catch (error) {
       if (limit.timedOut()) throw new TimeoutError(`Docker ${name}`, timeoutMs);
-      throw engineError(error);
+      const failure = engineError(error);
+      // A working engine says no all the time: "no such image" before every pull.
+      if (failure instanceof EngineRefusal) result = 'refused';
+      throw failure;
     } finally {
       limit.done();
       this.latency.observe((performance.now() - startedAt) / 1_000, { call: name, result });

@@ -12,16 +12,23 @@ export class Progress {
   constructor(
     private readonly clock: Clock,
     private readonly revision: () => number,
+    /** Told how long each caller has waited, milliseconds. */
+    private readonly onWaited: (ms: number) => void = () => undefined,
   ) {}
 
   /** True when `revision` was reached within `timeoutMs`. */
   async reached(revision: number, timeoutMs: number): Promise<boolean> {
-    if (this.revision() >= revision) return true;
+    if (this.revision() >= revision) {
+      this.onWaited(0);
+      return true;
+    }
+    const startMs = this.clock.monotonicMs();
     const heard = new AbortController();
     const waiter: Waiter = { revision, wake: () => heard.abort() };
     this.waiters.add(waiter);
     await sleep(this.clock, timeoutMs, heard.signal);
     this.waiters.delete(waiter);
+    this.onWaited(this.clock.monotonicMs() - startMs);
     return this.revision() >= revision;
   }
 

@@ -72,7 +72,16 @@ export class MirrorRecords implements Records {
       log.error('a record cannot be parsed and is set aside; nothing is done to what it stands for', { key, error }),
     );
     this.history = new ChangeHistory(options.history ?? LIMITS.changeHistory);
-    this.progress = new Progress(clock, () => (this.refusal === undefined ? this.state.revision : 0));
+    const lag = metrics.histogram({
+      name: 'berth_mirror_lag_seconds',
+      help: 'Time until the watch had brought what etcd had confirmed; asked every two seconds.',
+      buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+    });
+    this.progress = new Progress(
+      clock,
+      () => (this.refusal === undefined ? this.state.revision : 0),
+      (ms) => lag.observe(ms / 1000),
+    );
     this.rewindCount = metrics.counter({
       name: 'berth_store_rewinds_total',
       help: 'How often the store was found to have gone back in time (restored from a backup, or emptied).',
