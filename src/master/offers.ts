@@ -38,7 +38,7 @@ export class OfferBook {
     this.duration = context.metrics.histogram({
       name: 'berth_allocation_duration_seconds',
       help: 'Time of one run of the allocator.',
-      buckets: [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5],
+      buckets: [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 2.5],
     });
   }
 
