@@ -28,6 +28,7 @@ import { passPauseMs } from './pass-pause';
 import { phaseIn, type AppPhase } from './rollout-progress';
 import { StateAges } from './state-ages';
 import type { StatusUpdates } from './status-updates';
+import { supersededRuns } from './superseded';
 import { decideTerminal, killedStatus, killWords, taskFailure } from './task-failure';
 
 /** What the controller works with besides the context of its term. */
@@ -87,6 +88,7 @@ export class AppController {
     this.drafts.written(id);
     this.parts.updates.settle(id);
     for (const action of actions) if (action.kind === 'kill') this.kill(app, action);
+    this.killSuperseded(id, views);
     if (decision.wakeInMs !== undefined) this.parts.wakeAfter(id, decision.wakeInMs);
     return writes.length === 0 ? views : instancesOf(this.context.records, id);
   }
@@ -153,11 +155,18 @@ export class AppController {
 
   /** Every task of a view is one of the app's: more of them than views have means that some have no instance. */
   private async adopt(app: App, views: readonly InstanceView[]): Promise<readonly InstanceView[]> {
-    const known = views.reduce((count, { task }) => count + (task === undefined ? 0 : 1), 0);
-    if (tasksOfApp(this.context, app.spec.id).length === known) return views;
+    if (tasksOfApp(this.context, app.spec.id).length === tasksOf(views)) return views;
     const adoptions = this.adoptions(app);
     await writeFenced(this.context, adoptions);
     return adoptions.length === 0 ? views : instancesOf(this.context.records, app.spec.id);
+  }
+
+  private killSuperseded(appId: string, views: readonly InstanceView[]): void {
+    const tasks = tasksOfApp(this.context, appId);
+    if (tasks.length === tasksOf(views)) return;
+    const superseded = supersededRuns(tasks, views);
+    for (const task of superseded) this.parts.killer.kill(task, 'SUPERSEDED');
+    if (superseded.length > 0) this.parts.wakeAfter(appId, LIMITS.killRetryMs);
   }
 
   /** Tasks of ours that run without an instance record: the record is made anew. */
@@ -413,6 +422,10 @@ export class AppController {
 export function tasksOfApp({ records }: Pick<OrchestratorContext, 'records'>, appId: string): readonly Stored<Task>[] {
   tasksById(records);
   return records.collection('Task').index('appOfTask', appIdOfTask).get(appId);
+}
+
+function tasksOf(views: readonly InstanceView[]): number {
+  return views.reduce((count, { task }) => count + (task === undefined ? 0 : 1), 0);
 }
 
 function environmentOf(task: Task, name: string): string | undefined {

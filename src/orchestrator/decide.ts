@@ -16,6 +16,7 @@ export type KillReason =
   | 'OUTDATED'
   | 'UNREACHABLE'
   | 'UNHEALTHY'
+  | 'SUPERSEDED'
   | 'LAUNCH_TIMEOUT'
   | 'USER_REQUEST'
   | 'DECOMMISSIONED';

@@ -51,6 +51,27 @@ describe('runs that end', () => {
     expect(world.running('/web')).toHaveLength(1);
   });
 
+  test('a run that was taken for gone and is not: it is killed when the next one serves, not before', async () => {
+    await world.start([{ id: 'a1' }]);
+    await world.put({ id: '/web' });
+    await world.run();
+    const before = firstTask();
+    const stored = must(world.master.task(before));
+    await world.master.update(before, 'TASK_GONE', { message: 'unknown to the agent' });
+    world.master.onLaunch = 'staging';
+    await world.run(10_000);
+    const next = firstTask();
+    expect(next).not.toBe(before);
+    // The agent has it after all: the master has put it on record again.
+    await world.records.write([{ op: 'put', kind: 'Task', path: stored.path, record: stored.record }]);
+    await world.run(10_000);
+    expect(world.master.callsOf('KILL')).toEqual([]);
+    await world.master.update(next, 'TASK_RUNNING', {});
+    await world.run(1_000);
+    expect(world.master.callsOf('KILL').map(({ kill }) => kill.task_id.value)).toEqual([before]);
+    expect(world.running('/web').map(({ task }) => task?.record.spec.taskId)).toEqual([next]);
+  });
+
   test('a wall clock that is set back holds no launch longer', async () => {
     await world.start([{ id: 'a1' }]);
     await world.put({ id: '/web', backoffSeconds: 10 });
