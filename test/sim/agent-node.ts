@@ -1,14 +1,15 @@
 import { Agent } from '../../src/agent/agent';
+import type { CrashPoint } from '../../src/core/ports/crash-points';
 import type { Logger } from '../../src/core/ports/logger';
 import { parseResources, ResourceBag } from '../../src/core/records/resources';
 import { type FakeClock, noopMetrics } from '../support/fakes';
 import { SimCheckpoints } from './checkpoints';
 import type { Dice, Seeds } from './dice';
-import { type EngineTrouble, SimDriver } from './driver';
+import { type EngineTrouble, goodEngine, SimDriver } from './driver';
 import { type ContainerObserver, SimHost } from './host';
-import { type LinkTrouble, type MasterDoor, SimLink } from './link';
+import { goodNetwork, type LinkTrouble, type MasterDoor, SimLink } from './link';
 import { SimProbe } from './probe';
-import { SimProcess } from './process';
+import { type Machine, SimProcess } from './process';
 import { SimSandboxes } from './sandboxes';
 
 const RESOURCES = 'cpus:8;mem:4096;disk:10000;ports:[31000-31019,31500-31999]';
@@ -20,8 +21,9 @@ export interface AgentNodeOptions {
 /** One machine with its agent. The agent can crash and come back; the machine and its containers stay. */
 export class AgentNode {
   readonly host: SimHost;
-  readonly engine: EngineTrouble = { failPull: 0, failStart: 0 };
-  readonly network: LinkTrouble = { cut: false, slow: 0, loseCall: 0, loseAnswer: 0 };
+  readonly engine: EngineTrouble = goodEngine();
+  readonly network: LinkTrouble = goodNetwork();
+  readonly machine: Machine = { wallOffsetMs: 0 };
   private readonly sandboxes = new SimSandboxes();
   private readonly dice: Dice;
   private process: SimProcess;
@@ -33,7 +35,7 @@ export class AgentNode {
     private readonly clock: FakeClock,
     private readonly seeds: Seeds,
     observer: ContainerObserver,
-    private readonly findMaster: () => MasterDoor | undefined,
+    private readonly findMaster: (dice: Dice) => MasterDoor | undefined,
     private readonly log: Logger,
     private readonly options: AgentNodeOptions = {},
   ) {
@@ -60,7 +62,7 @@ export class AgentNode {
   start(): void {
     if (this.isUp) return;
     const { clock, dice, host, seeds } = this;
-    const process = new SimProcess(clock);
+    const process = new SimProcess(clock, this.machine);
     this.process = process;
     this.link = new SimLink(process, clock, dice, this.network, this.findMaster);
     const Driver = this.options.driver ?? SimDriver;
@@ -84,6 +86,7 @@ export class AgentNode {
         ids: seeds.ids(),
         log: this.log.child({ host: this.name }),
         metrics: noopMetrics(),
+        crashPoints: process,
       },
     );
     this.agent.start();
@@ -92,6 +95,38 @@ export class AgentNode {
   /** `kill -9`: containers live on. */
   crash(): void {
     this.process.kill();
+  }
+
+  pause(): void {
+    this.process.pause();
+  }
+
+  resume(): void {
+    this.process.resume();
+  }
+
+  /** Nothing is wrong any more. */
+  calm(): void {
+    Object.assign(this.network, goodNetwork());
+    Object.assign(this.engine, goodEngine());
+    this.machine.wallOffsetMs = 0;
+    this.host.disk.isFull = false;
+    this.host.strangerPorts.clear();
+    for (const container of this.host.containers.values()) container.healthy = true;
+    this.process.disarm();
+    this.resume();
+    this.start();
+  }
+
+  /** `kill -9` the next time it comes to this point. */
+  crashAt(point: CrashPoint, died: () => void): void {
+    this.process.dieAt(point, died);
+  }
+
+  /** The machine loses power and comes back without its agent: no container runs any more. */
+  powerCut(): void {
+    this.crash();
+    for (const container of this.host.running()) this.host.end(container, 137, 'the machine lost power');
   }
 
   /** The connection to the master breaks, both sides are told. */

@@ -8,6 +8,8 @@ import type { SimProcess } from './process';
 export class SimDisk {
   readonly documents = new Map<string, string>();
   readonly asides = new Map<string, string>();
+  /** No write succeeds. */
+  isFull = false;
 }
 
 /** An agent's way to its disk. A write that is under way when the process dies may be lost before its effect. */
@@ -33,19 +35,20 @@ export class SimCheckpoints implements CheckpointStore {
   }
 
   remove(name: string): Promise<void> {
-    return this.change(() => void this.disk.documents.delete(name));
+    return this.change(() => void this.disk.documents.delete(name), true);
   }
 
   async setAside(name: string): Promise<string> {
     await this.change(() => {
       this.disk.asides.set(name, this.disk.documents.get(name) ?? '');
       this.disk.documents.delete(name);
-    });
+    }, true);
     return `${name}.aside`;
   }
 
-  private change(effect: () => void): Promise<void> {
+  private change(effect: () => void, needsNoSpace = false): Promise<void> {
     return this.process.call(async () => {
+      if (this.disk.isFull && !needsNoSpace) throw new Error('ENOSPC: no space left on device');
       if (this.dice.hit(0.1)) await sleep(this.clock, this.dice.between(1, 50));
       if (!this.process.isAlive && this.dice.hit(0.5)) return;
       effect();

@@ -10,6 +10,11 @@ export class Dice {
     this.random = seededRandom(seed);
   }
 
+  /** In [0, 1). */
+  share(): number {
+    return this.random.next();
+  }
+
   hit(probability: number): boolean {
     return this.random.next() < probability;
   }

@@ -1,4 +1,4 @@
-import { NotFoundError } from '../../src/core/errors';
+import { NotFoundError, TimeoutError, UnavailableError } from '../../src/core/errors';
 import { sleep } from '../../src/core/ports/clock';
 import {
   TaskDriverError,
@@ -20,7 +20,20 @@ import { never, type SimProcess } from './process';
 export interface EngineTrouble {
   failPull: number;
   failStart: number;
+  /** Share of creations that find a container of somebody else under our name. */
+  nameTaken: number;
+  /** Share of containers that end soon after their start. */
+  endsSoon: number;
+  /** `hangs`: no call is answered, some take effect afterwards. `down`: every call fails at once. */
+  state: 'up' | 'hangs' | 'down';
 }
+
+export function goodEngine(): EngineTrouble {
+  return { failPull: 0, failStart: 0, nameTaken: 0, endsSoon: 0, state: 'up' };
+}
+
+/** Milliseconds a call to a hanging engine takes to fail: shorter than in production, in proportion to everything else. */
+const CALL_MS = 10_000;
 
 /** The containerizer of one agent process: the real contract on a simulated host. Everything takes drawn time. */
 export class SimDriver implements TaskDriver {
@@ -39,7 +52,7 @@ export class SimDriver implements TaskDriver {
   }
 
   pull(_task: TaskLaunch, signal: AbortSignal): Promise<void> {
-    return this.process.call(async () => {
+    return this.engine(async () => {
       await sleep(this.clock, this.dice.one(0, 1, 50, 900), signal);
       if (signal.aborted) throw new Error('the pull was given up');
       if (this.dice.hit(this.trouble.failPull))
@@ -48,14 +61,20 @@ export class SimDriver implements TaskDriver {
   }
 
   create(task: TaskLaunch): Promise<void> {
-    return this.process.call(async () => {
+    return this.engine(async () => {
       await sleep(this.clock, this.dice.between(1, 40));
+      if (this.dice.hit(this.trouble.nameTaken))
+        throw new TaskDriverError(
+          'REASON_CONTAINER_LAUNCH_FAILED',
+          'create',
+          'the name is in use by another container',
+        );
       this.host.create(task);
     });
   }
 
   start(taskId: string): Promise<StartedTask> {
-    return this.process.call(async () => {
+    return this.engine(async () => {
       await sleep(this.clock, this.dice.between(5, 300));
       const container = this.host.containers.get(taskId);
       if (container === undefined)
@@ -70,14 +89,14 @@ export class SimDriver implements TaskDriver {
   }
 
   stop(taskId: string, graceMs: number): Promise<void> {
-    return this.process.call(async () => {
+    return this.engine(async () => {
       const container = this.host.containers.get(taskId);
       if (container !== undefined) await this.host.stop(container, graceMs);
     });
   }
 
   remove(taskId: string): Promise<void> {
-    return this.process.call(async () => {
+    return this.engine(async () => {
       await sleep(this.clock, this.dice.between(1, 20));
       const container = this.host.containers.get(taskId);
       if (container !== undefined) this.host.remove(container);
@@ -85,7 +104,7 @@ export class SimDriver implements TaskDriver {
   }
 
   exec(taskId: string): Promise<{ readonly exitCode: number; readonly output: string }> {
-    return this.process.call(async () => {
+    return this.engine(async () => {
       await sleep(this.clock, this.dice.between(1, 30));
       const container = this.host.containers.get(taskId);
       if (container?.phase !== 'running') throw new NotFoundError('Container', taskId);
@@ -103,7 +122,7 @@ export class SimDriver implements TaskDriver {
   }
 
   recover(): Promise<readonly RecoveredTask[]> {
-    return this.process.call(async () => {
+    return this.engine(async () => {
       await sleep(this.clock, this.dice.between(1, 100));
       return [...this.host.containers.values()].map((container) => ({
         taskId: container.taskId,
@@ -121,6 +140,7 @@ export class SimDriver implements TaskDriver {
 
   protected begin(container: Container): void {
     const taken = new Set(this.host.running().flatMap((other) => portsOf(other.info)));
+    for (const port of this.host.strangerPorts) taken.add(port);
     const clash = portsOf(container.info).find((port) => taken.has(port));
     if (clash !== undefined || this.dice.hit(this.trouble.failStart)) {
       this.host.containers.delete(container.taskId);
@@ -128,6 +148,32 @@ export class SimDriver implements TaskDriver {
       throw new TaskDriverError('REASON_CONTAINER_LAUNCH_FAILED', 'start', why);
     }
     this.host.start(container);
+    if (this.dice.hit(this.trouble.endsSoon))
+      this.clock.after(this.dice.between(10, 2_000), () => this.host.end(container, 1, 'ended soon'));
+  }
+
+  /** One call to the engine, as good as it is just now. */
+  private engine<T>(work: () => Promise<T>): Promise<T> {
+    return this.process.call(async () => {
+      if (this.trouble.state === 'down') throw new UnavailableError('docker', { detail: 'connection refused' });
+      if (this.trouble.state === 'hangs') await this.hang(work);
+      return work();
+    });
+  }
+
+  /** The engine may get to the call when the caller has given it up. */
+  private async hang(work: () => Promise<unknown>): Promise<void> {
+    const limitMs = this.clock.monotonicMs() + CALL_MS;
+    const comesLate = this.dice.hit(0.3);
+    while (this.trouble.state === 'hangs' && this.clock.monotonicMs() < limitMs) await sleep(this.clock, 500);
+    if (this.trouble.state !== 'hangs') return;
+    if (comesLate) void this.afterwards(work);
+    throw new TimeoutError('docker', CALL_MS);
+  }
+
+  private async afterwards(work: () => Promise<unknown>): Promise<void> {
+    while (this.trouble.state === 'hangs') await sleep(this.clock, 500);
+    await work().catch(ignore);
   }
 
   private awaitExit(taskId: string, signal: AbortSignal): Promise<TaskExit> {

@@ -36,6 +36,8 @@ export interface ContainerObserver {
 export class SimHost {
   readonly containers = new Map<string, Container>();
   readonly disk = new SimDisk();
+  /** Ports that something else on the machine listens on. */
+  readonly strangerPorts = new Set<number>();
   private made = 0;
 
   constructor(
@@ -86,13 +88,13 @@ export class SimHost {
     this.end(container, stubborn ? 137 : 143, stubborn ? 'killed after the grace period' : 'ended by SIGTERM');
   }
 
-  end(container: Container, exitCode: number | undefined, message: string): void {
+  end(container: Container, exitCode: number | undefined, message: string, oomKilled = false): void {
     if (container.phase === 'exited') return;
     const wasRunning = container.phase === 'running';
     container.phase = 'exited';
     container.exit = {
       ...(exitCode === undefined ? {} : { exitCode }),
-      oomKilled: false,
+      oomKilled,
       message,
       finishedAtMs: this.clock.nowMs(),
     };

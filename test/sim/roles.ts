@@ -27,7 +27,7 @@ export interface Roles {
 /** Master and orchestrator of one term, wired as the composition root wires them (compose/server). */
 export function rolesOf({ records, watched, term, process: clock, seeds, log }: RoleDeps): Roles {
   const metrics = noopMetrics();
-  const shared = { fence: term.fence, signal: term.signal, clock, log, metrics };
+  const shared = { fence: term.fence, signal: term.signal, clock, log, metrics, crashPoints: clock };
   const ids = seeds.ids();
   const events = new StoredEventRecorder(records, clock, ids, log, 'master');
   const master = new Master(

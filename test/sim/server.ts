@@ -1,3 +1,4 @@
+import type { CrashPoint } from '../../src/core/ports/crash-points';
 import type { Election, LeaderInfo, Term } from '../../src/core/ports/election';
 import type { Logger } from '../../src/core/ports/logger';
 import { LeaseElection } from '../../src/io/election/lease-election';
@@ -9,7 +10,7 @@ import { type FakeClock, noopMetrics } from '../support/fakes';
 import type { Dice, Seeds } from './dice';
 import type { History } from '../checker/history';
 import type { MasterDoor } from './link';
-import { SimProcess } from './process';
+import { type Machine, SimProcess } from './process';
 import { rolesOf } from './roles';
 import { noTrouble, StoreClient, type StoreTrouble } from './store-client';
 import type { Committed } from '../checker/fence-rules';
@@ -30,6 +31,7 @@ export interface Cluster {
 
 interface Running {
   readonly process: SimProcess;
+  readonly client: StoreClient;
   readonly stop: AbortController;
   readonly records: MirrorRecords;
   readonly election: Election;
@@ -43,6 +45,7 @@ const TERMINATION_MS = 2_000;
 /** One control-plane replica: what the composition root builds, on a process that can be killed. */
 export class SimServer {
   readonly trouble: StoreTrouble = noTrouble();
+  readonly machine: Machine = { wallOffsetMs: 0 };
   private readonly dice: Dice;
   private running: Running | undefined;
   private isEnding = false;
@@ -65,7 +68,8 @@ export class SimServer {
 
   /** Absent until the first list is in memory. */
   get replica(): Replica | undefined {
-    return this.isUp && (this.running?.records.revision() ?? 0) > 0 ? this.running?.replica : undefined;
+    if (!this.isUp || this.running?.process.isPaused !== false) return undefined;
+    return this.running.records.revision() > 0 ? this.running.replica : undefined;
   }
 
   get door(): MasterDoor | undefined {
@@ -77,7 +81,7 @@ export class SimServer {
     this.startsAgain = this.isEnding;
     if (this.isUp) return;
     const { clock, store, leases, seeds, history } = this.cluster;
-    const process = new SimProcess(clock);
+    const process = new SimProcess(clock, this.machine);
     const log = this.cluster.log.child({ server: this.name });
     const client = new StoreClient(store, process, clock, this.dice, this.trouble, (committed) =>
       this.cluster.onCommit(committed),
@@ -92,10 +96,10 @@ export class SimServer {
       version: 'sim',
     };
     const election = new LeaseElection(leases.client(client.leaseFaults()), client, me, process, log);
-    const apps = new GroupManager(records, process, ids, log);
+    const apps = new GroupManager(records, process, ids, log, { crashPoints: process });
     const stop = new AbortController();
     const replica: Replica = { name: this.name, records, apps };
-    const running: Running = { process, stop, records, election, replica, door: undefined };
+    const running: Running = { process, client, stop, records, election, replica, door: undefined };
     this.running = running;
     history.note(`${this.name} starts`);
     void records.start(stop.signal).then(() => election.run((term) => this.lead(running, term), stop.signal));
@@ -104,6 +108,32 @@ export class SimServer {
   /** `kill -9`. */
   crash(): void {
     this.running?.process.kill();
+  }
+
+  pause(): void {
+    this.running?.process.pause();
+  }
+
+  resume(): void {
+    this.running?.process.resume();
+  }
+
+  /** Nothing is wrong any more. */
+  calm(): void {
+    Object.assign(this.trouble, noTrouble());
+    this.machine.wallOffsetMs = 0;
+    this.running?.process.disarm();
+    this.resume();
+    this.start();
+  }
+
+  /** `kill -9` the next time it comes to this point. */
+  crashAt(point: CrashPoint, died: () => void): void {
+    this.running?.process.dieAt(point, died);
+  }
+
+  breakWatches(): void {
+    this.running?.client.breakWatches();
   }
 
   /** SIGTERM: the lease is given back; two seconds later the process is gone. */

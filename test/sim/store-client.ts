@@ -7,7 +7,7 @@ import type { LeaseFaults } from '../../src/io/memory/leases';
 import type { MemoryStore } from '../../src/io/memory/store';
 import type { FakeClock } from '../support/fakes';
 import type { Dice } from './dice';
-import { never, type SimProcess } from './process';
+import type { SimProcess } from './process';
 
 /** How bad the network between a server and the store is. Changed by the world while it runs. */
 export interface StoreTrouble {
@@ -20,15 +20,32 @@ export interface StoreTrouble {
   /** Share of commits that are given up by the caller and take effect later all the same. */
   late: number;
   endWatch: number;
+  /** Every write takes 1 to 5 s. */
+  slowWrites: boolean;
+  /** The database is full: what only deletes is done, nothing else is written, no lease is granted. */
+  noSpace: boolean;
+  /** Watches are open and say nothing; they are given up after a while. */
+  mute: boolean;
 }
 
 export function noTrouble(): StoreTrouble {
-  return { away: false, slow: 0, failBefore: 0, failAfter: 0, late: 0, endWatch: 0 };
+  return {
+    away: false,
+    slow: 0,
+    failBefore: 0,
+    failAfter: 0,
+    late: 0,
+    endWatch: 0,
+    slowWrites: false,
+    noSpace: false,
+    mute: false,
+  };
 }
 
 /** The way of one server process to the shared store: same contract, with the faults of its network. */
 export class StoreClient implements Store {
   private readonly order = new Map<string, Promise<unknown>>();
+  private readonly watches = new Set<AbortController>();
 
   constructor(
     private readonly store: MemoryStore,
@@ -60,6 +77,7 @@ export class StoreClient implements Store {
       const before = writes.map(({ key }) => this.order.get(key) ?? Promise.resolve());
       const done = Promise.allSettled(before).then(() =>
         this.troubled(async () => {
+          await this.disk(writes.some(({ kind }) => kind === 'put'));
           if (!this.dice.hit(this.trouble.late)) return this.effect(writes, fence);
           void sleep(this.clock, this.dice.between(1, 3_000)).then(() => this.effect(writes, fence).catch(() => 0));
           throw new UnavailableError('store', { detail: 'no answer in time' });
@@ -81,23 +99,48 @@ export class StoreClient implements Store {
     onStart?: () => void,
   ): AsyncIterable<ChangeBatch> {
     await this.process.call(() => this.troubled(() => Promise.resolve()));
-    const ends = AbortSignal.any([signal, this.process.killed]);
-    for await (const batch of this.store.watch(prefix, afterRevision, ends, onStart)) {
-      if (this.dice.hit(this.trouble.slow)) await sleep(this.clock, this.dice.between(1, 500));
-      while (this.trouble.away && !ends.aborted) await sleep(this.clock, 100, ends);
-      if (!this.process.isAlive) await never();
-      if (signal.aborted) return;
-      if (this.dice.hit(this.trouble.endWatch)) throw new UnavailableError('store', { detail: 'the watch broke' });
-      yield batch;
+    const broken = new AbortController();
+    this.watches.add(broken);
+    const ends = AbortSignal.any([signal, this.process.killed, broken.signal]);
+    try {
+      for await (const batch of this.store.watch(prefix, afterRevision, ends, onStart)) {
+        await this.delivery(ends);
+        if (signal.aborted) return;
+        if (broken.signal.aborted || this.dice.hit(this.trouble.endWatch)) break;
+        yield batch;
+      }
+    } finally {
+      this.watches.delete(broken);
     }
-    if (!signal.aborted) await never();
+    if (signal.aborted) return;
+    await this.process.call(() => Promise.resolve());
+    throw new UnavailableError('store', { detail: 'the watch broke' });
+  }
+
+  /** Every open watch ends, as when the members restart. */
+  breakWatches(): void {
+    for (const watch of this.watches) watch.abort();
+  }
+
+  /** The way of a batch to the watcher. */
+  private async delivery(ends: AbortSignal): Promise<void> {
+    if (this.dice.hit(this.trouble.slow)) await sleep(this.clock, this.dice.between(1, 500));
+    while (this.trouble.away && !ends.aborted) await sleep(this.clock, 100, ends);
+    if (this.trouble.mute) {
+      await sleep(this.clock, LIMITS.watchProbeMs + LIMITS.watchSilenceMs, ends);
+      throw new UnavailableError('store', { detail: 'the watch is silent' });
+    }
+    await this.process.call(() => Promise.resolve());
   }
 
   /** The same network for the calls that keep the leader's lease. */
   leaseFaults(): LeaseFaults {
     return {
       before: (call) =>
-        call === 'acquire' ? this.process.call(() => this.obstacle(0)) : this.process.call(() => this.obstacle()),
+        this.process.call(async () => {
+          await this.obstacle(call === 'acquire' ? 0 : undefined);
+          if (call === 'acquire' || call === 'grant') await this.disk(true);
+        }),
       after: () => this.process.call(() => this.lost()),
     };
   }
@@ -113,6 +156,11 @@ export class StoreClient implements Store {
     const answer = await effect();
     await this.lost();
     return answer;
+  }
+
+  private async disk(puts: boolean): Promise<void> {
+    if (this.trouble.slowWrites) await sleep(this.clock, this.dice.between(1_000, LIMITS.storeCallMs - 1));
+    if (this.trouble.noSpace && puts) throw new UnavailableError('store', { detail: 'its database is full' });
   }
 
   private async obstacle(failures = this.trouble.failBefore): Promise<void> {

@@ -3,7 +3,7 @@ import type { AppChange, AppService } from '../../src/core/ports/app-service';
 import type { AppSpecInput } from '../../src/core/records/app';
 import type { Records } from '../../src/core/ports/records';
 import { appPath, parseTaskId } from '../../src/core/records/paths';
-import type { Dice } from './dice';
+import { Dice } from './dice';
 import type { History } from '../checker/history';
 import { type Attempt, Promises } from '../checker/promises';
 import { type Truth, wishOf } from '../checker/truth';
@@ -20,13 +20,30 @@ const APP_IDS = ['/web', '/api', '/shop/db', '/shop/cart'] as const;
 /** Needs a host port of its own, so each instance needs a host of its own. */
 const FIXED_PORT = '/shop/db';
 
+/** One act of a user, drawn before anybody knows what there is to act upon. A missing app is created, whatever the act. */
+export interface Wish {
+  readonly app: string;
+  readonly act: string;
+  /** Seed of the details. */
+  readonly chance: number;
+}
+
+export function drawWish(dice: Dice): Wish {
+  return {
+    app: dice.one(...APP_IDS),
+    act: dice.one('scale', 'scale', 'config', 'config', 'restart', 'kill', 'kill', 'undo', 'delete'),
+    chance: dice.between(1, 2 ** 31 - 1),
+  };
+}
+
 /** Users that change apps through any replica, and the memory of what they were promised. */
 export class Users {
   private readonly promises: Promises;
   private operations = 0;
+  /** Of the act at hand. */
+  private dice = new Dice(0);
 
   constructor(
-    private readonly dice: Dice,
     private readonly truth: Truth,
     private readonly history: History,
   ) {
@@ -34,18 +51,18 @@ export class Users {
   }
 
   /** Some user does something through this replica. Does not wait for the answer. */
-  act(replica: Replica): void {
-    const appId = this.dice.one(...APP_IDS);
+  act(replica: Replica, wish: Wish): void {
+    this.dice = new Dice(wish.chance);
+    const { app: appId, act } = wish;
     const stored = replica.records.collection('App').get(appPath(appId));
     const spec = stored?.record.metadata.deletionTimestamp === undefined ? stored?.record.spec : undefined;
     if (spec === undefined) return this.put(replica, this.newSpec(appId), 'create');
-    const action = this.dice.one('scale', 'scale', 'config', 'config', 'restart', 'kill', 'kill', 'undo', 'delete');
-    if (action === 'scale') this.put(replica, { ...spec, instances: this.dice.between(0, mostOf(appId)) }, 'scale');
-    if (action === 'config') this.put(replica, this.changed(spec), 'change');
-    if (action === 'restart') this.restart(replica, appId, wishOf(spec));
-    if (action === 'kill') this.kill(replica, appId, spec);
-    if (action === 'undo') this.undo(replica);
-    if (action === 'delete') this.change(replica, [{ kind: 'delete', id: appId }], 'delete', undefined, appId);
+    if (act === 'scale') this.put(replica, { ...spec, instances: this.dice.between(0, mostOf(appId)) }, 'scale');
+    if (act === 'config') this.put(replica, this.changed(spec), 'change');
+    if (act === 'restart') this.restart(replica, appId, wishOf(spec));
+    if (act === 'kill') this.kill(replica, appId, spec);
+    if (act === 'undo') this.undo(replica);
+    if (act === 'delete') this.change(replica, [{ kind: 'delete', id: appId }], 'delete', undefined, appId);
   }
 
   /** After each step: whoever was told that a write is kept finds it in the store, and nothing is there unasked. */

@@ -1,17 +1,17 @@
-import { LEADER_KEY } from '../../src/io/election/lease-election';
 import { MemoryLeases } from '../../src/io/memory/leases';
 import { MemoryStore } from '../../src/io/memory/store';
 import { FakeClock, silentLogger } from '../support/fakes';
 import { AgentNode, type AgentNodeOptions } from './agent-node';
 import { unfinished } from '../checker/convergence';
+import { type Decision, drawn, perform } from './decisions';
 import { type Dice, Seeds } from './dice';
+import type { Stage } from './faults/fault';
 import { FenceRules } from '../checker/fence-rules';
 import { History } from '../checker/history';
 import { HostRules } from '../checker/host-rules';
 import type { MasterDoor } from './link';
 import { RolloutRules } from '../checker/rollout-rules';
 import { SimServer } from './server';
-import { noTrouble } from './store-client';
 import { Truth } from '../checker/truth';
 import { Users } from './users';
 
@@ -20,19 +20,24 @@ export interface WorldOptions extends AgentNodeOptions {
   readonly newStore?: () => MemoryStore;
   /** Fake time within which everything must be as wanted once the trouble is over, milliseconds. */
   readonly calmLimitMs?: number;
+  /** Instead of what the dice would decide: a run that was written down. */
+  readonly decisions?: readonly Decision[];
+  /** Simulated events under trouble, at least. */
+  readonly steps?: number;
   /** Called in every step, after the trouble. */
   readonly sabotage?: (world: World) => void;
 }
 
-/** SIM_STEPS makes longer runs, to look for what is rare. */
-const STEPS = Number(process.env['SIM_STEPS'] ?? 30);
+/** The trouble of one run: at least so many simulated events, and so many decisions. */
+const STEPS = 1_000;
+const DECISIONS = 30;
 /** Longer than every retry, filter and time-out of the roles. */
 const CALM_LIMIT_MS = 300_000;
 /** Then nothing may move any more for so long. */
 const QUIET_MS = 15_000;
 
 /** The whole cluster in one process: real roles on fake ports, trouble drawn from one seed. Same seed, same history. */
-export class World {
+export class World implements Stage {
   readonly clock = new FakeClock();
   readonly history: History;
   readonly truth: Truth;
@@ -42,9 +47,13 @@ export class World {
   readonly store: MemoryStore;
   readonly servers: SimServer[] = [];
   readonly agents: AgentNode[] = [];
+  readonly leases: MemoryLeases;
+  /** Everything that was decided so far. */
+  readonly decisions: Decision[] = [];
   private readonly dice: Dice;
   private readonly fences: FenceRules;
   private readonly end = new AbortController();
+  private isCalm = false;
 
   constructor(
     seed: number,
@@ -56,15 +65,16 @@ export class World {
     this.history = new History(seed, clock);
     this.truth = new Truth(clock, this.history);
     this.rules = new HostRules(this.truth, this.history, clock);
-    this.users = new Users(seeds.dicePart(), this.truth, this.history);
+    this.users = new Users(this.truth, this.history);
     this.fences = new FenceRules(this.history);
     this.store = options.newStore?.() ?? new MemoryStore();
+    this.leases = new MemoryLeases(this.store, clock);
     this.rollouts = new RolloutRules(this.truth, this.history, clock);
     this.truth.onLoss = (appId) => this.rollouts.lost(appId);
     const cluster = {
       clock,
       store: this.store,
-      leases: new MemoryLeases(this.store, clock),
+      leases: this.leases,
       seeds,
       history: this.history,
       rules: this.rollouts,
@@ -76,7 +86,15 @@ export class World {
     const agentCount = this.dice.between(3, 5);
     for (let index = 1; index <= agentCount; index++)
       this.agents.push(
-        new AgentNode(`host-${index}`, clock, seeds, this.rules, () => this.leadingDoor(), cluster.log, options),
+        new AgentNode(
+          `host-${index}`,
+          clock,
+          seeds,
+          this.rules,
+          (chance) => this.leadingDoor(chance),
+          cluster.log,
+          options,
+        ),
       );
     this.rules.hosts.push(...this.agents.map(({ host }) => host));
   }
@@ -85,15 +103,31 @@ export class World {
   async run(): Promise<void> {
     this.start();
     await this.pass(5_000);
-    for (let step = 1; step <= STEPS; step++) {
-      this.history.step = step;
-      this.trouble();
-      this.options.sabotage?.(this);
-      await this.pass(this.dice.one(0, 50, 400, 1_500, 3_000));
+    for (const decision of this.options.decisions ?? drawn(this.dice)) {
+      if (this.options.decisions === undefined && this.isEnough()) break;
+      await this.happen(decision);
     }
+    await this.pass(3_000);
     this.calm();
     await this.converge();
     this.end.abort();
+  }
+
+  /** Simulated events so far: timers that fired (every delivery, answer and time-out is one), faults, acts of users. */
+  get events(): number {
+    return this.clock.fired + this.decisions.length;
+  }
+
+  private isEnough(): boolean {
+    return this.events >= (this.options.steps ?? STEPS) && this.decisions.length >= DECISIONS;
+  }
+
+  private async happen(decision: Decision): Promise<void> {
+    this.decisions.push(decision);
+    this.history.step = this.decisions.length;
+    await this.pass(decision.waitMs);
+    perform(this, decision);
+    this.options.sabotage?.(this);
   }
 
   start(): void {
@@ -110,18 +144,17 @@ export class World {
     this.history.check();
   }
 
+  readonly later = (ms: number, run: () => void): void => {
+    this.clock.after(ms, () => {
+      if (!this.isCalm) run();
+    });
+  };
+
   calm(): void {
     this.history.note('calm');
-    for (const server of this.servers) {
-      Object.assign(server.trouble, noTrouble());
-      server.start();
-    }
-    for (const agent of this.agents) {
-      Object.assign(agent.network, { cut: false, slow: 0, loseCall: 0, loseAnswer: 0 });
-      Object.assign(agent.engine, { failPull: 0, failStart: 0 });
-      for (const container of agent.host.containers.values()) container.healthy = true;
-      agent.start();
-    }
+    this.isCalm = true;
+    for (const server of this.servers) server.calm();
+    for (const agent of this.agents) agent.calm();
   }
 
   /** After the trouble: everything becomes as wanted within the limit, and stays so. */
@@ -143,151 +176,11 @@ export class World {
     this.history.check();
   }
 
-  /** Some fault, or some user, as the dice want. */
-  trouble(): void {
-    const { dice } = this;
-    const replica = dice.pick(this.servers.flatMap((server) => server.replica ?? []));
-    if (replica !== undefined && dice.hit(0.5)) this.users.act(replica);
-    if (dice.hit(0.5)) this.fault();
-  }
-
-  private fault(): void {
-    const faults = [
-      () => this.storeTrouble(),
-      () => this.storeAway(),
-      () => this.serverFault(),
-      () => this.leaderFault(),
-      () => this.agentFault(),
-      () => this.agentFault(),
-      () => this.networkTrouble(),
-      () => this.engineTrouble(),
-      () => this.containerFault(),
-      () => this.containerFault(),
-      () => this.clockFault(),
-    ];
-    this.dice.pick(faults)?.();
-  }
-
-  private storeTrouble(): void {
-    const server = this.dice.pick(this.servers);
-    if (server === undefined) return;
-    const share = () => this.dice.one(0, 0, 0.05, 0.3);
-    const trouble = {
-      slow: this.dice.one(0, 0.1, 0.8),
-      failBefore: share(),
-      failAfter: share(),
-      late: share(),
-      endWatch: this.dice.one(0, 0.05),
-    };
-    this.history.note(`${server.name} has store trouble ${JSON.stringify(trouble)}`);
-    Object.assign(server.trouble, trouble);
-    this.later(() => Object.assign(server.trouble, { ...noTrouble(), away: server.trouble.away }));
-  }
-
-  private storeAway(): void {
-    const servers = this.dice.hit(0.5) ? this.servers : this.servers.slice(0, 1);
-    this.history.note(`${servers.map(({ name }) => name).join(', ')} cannot reach the store`);
-    for (const server of servers) server.trouble.away = true;
-    this.later(() => {
-      this.history.note('the store is back');
-      for (const server of servers) server.trouble.away = false;
-    });
-    if (this.dice.hit(0.3)) this.store.compact(this.store.revision());
-  }
-
-  private serverFault(): void {
-    const server = this.dice.pick(this.servers);
-    if (server === undefined) return;
-    if (this.dice.hit(0.5)) {
-      this.history.note(`${server.name} is killed`);
-      server.crash();
-    } else {
-      this.history.note(`${server.name} is asked to end`);
-      server.terminate();
-    }
-    this.later(() => server.start());
-  }
-
-  private leaderFault(): void {
-    const leader = this.servers.find((server) => server.isLeader);
-    if (leader === undefined) return;
-    if (this.dice.hit(0.5)) {
-      this.history.note('the leader key vanishes');
-      this.store.serverCommit([{ kind: 'delete', key: LEADER_KEY }]);
-    } else {
-      this.history.note(`${leader.name} gives leadership up`);
-      leader.abdicate();
-    }
-  }
-
-  private agentFault(): void {
-    const agent = this.dice.pick(this.agents);
-    if (agent === undefined) return;
-    const kind = this.dice.one('crash', 'crash', 'cut', 'break');
-    this.history.note(`${agent.name}: agent ${kind}`);
-    if (kind === 'break') return agent.breakConnection();
-    if (kind === 'crash') agent.crash();
-    else agent.network.cut = true;
-    this.later(() => {
-      this.history.note(`${agent.name}: agent back`);
-      agent.network.cut = false;
-      agent.start();
-    });
-  }
-
-  private networkTrouble(): void {
-    const agent = this.dice.pick(this.agents);
-    if (agent === undefined) return;
-    Object.assign(agent.network, {
-      slow: this.dice.one(0, 0.3, 0.9),
-      loseCall: this.dice.one(0, 0.2),
-      loseAnswer: this.dice.one(0, 0.2),
-    });
-    this.history.note(`${agent.name}: network ${JSON.stringify(agent.network)}`);
-    this.later(() => Object.assign(agent.network, { slow: 0, loseCall: 0, loseAnswer: 0 }));
-  }
-
-  private engineTrouble(): void {
-    const agent = this.dice.pick(this.agents);
-    if (agent === undefined) return;
-    Object.assign(agent.engine, { failPull: this.dice.one(0, 0.3), failStart: this.dice.one(0, 0.5) });
-    this.history.note(`${agent.name}: engine ${JSON.stringify(agent.engine)}`);
-    this.later(() => Object.assign(agent.engine, { failPull: 0, failStart: 0 }));
-  }
-
-  private containerFault(): void {
-    const agent = this.dice.pick(this.agents);
-    const container = this.dice.pick(agent?.host.running() ?? []);
-    if (agent === undefined || container === undefined) return;
-    const kind = this.dice.one('exits', 'is removed', 'is unhealthy');
-    this.history.note(`${agent.name}: container ${container.taskId} ${kind}`);
-    if (kind === 'exits') agent.host.end(container, this.dice.one(0, 1, 139), 'ended by itself');
-    if (kind === 'is removed') {
-      this.rules.wasRemoved(container);
-      agent.host.remove(container);
-    }
-    if (kind === 'is unhealthy') {
-      this.rules.becameUnhealthy(container);
-      container.healthy = false;
-      this.later(() => (container.healthy = true));
-    }
-  }
-
-  /** The wall clock of all machines is set right, as after a time server was wrong. */
-  private clockFault(): void {
-    const byMs = this.dice.one(-600_000, -5_000, 5_000, 60_000);
-    this.history.note(`the wall clock jumps by ${byMs / 1000} s`);
-    this.clock.jumpWallClock(byMs);
-  }
-
-  /** Most trouble is short, some is longer than any ping limit. */
-  private later(end: () => void): void {
-    this.clock.after(this.dice.one(300, 3_000, 10_000, 45_000), end);
-  }
-
-  private leadingDoor(): MasterDoor | undefined {
-    // A deposed leader that does not know yet may be found as well; the newest wins, as with a real redirect.
-    return this.servers.findLast((server) => server.door !== undefined)?.door;
+  /** A deposed leader that does not know yet may be found as well. Who does not answer is passed over if anybody does. */
+  private leadingDoor(dice: Dice): MasterDoor | undefined {
+    const doors = this.servers.flatMap(({ door }) => door ?? []);
+    const awake = doors.filter(({ process }) => !process.isPaused);
+    return dice.pick(awake.length > 0 ? awake : doors);
   }
 
   private problems(): string[] {

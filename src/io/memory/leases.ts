@@ -42,6 +42,12 @@ export class MemoryLeases {
     };
   }
 
+  /** Takes the lease behind a key away, as an operator can; its keys go with it. */
+  revokeHolder(key: string): void {
+    const createRevision = this.store.peek(key)?.createRevision;
+    for (const [leaseId, { keys }] of this.held) if (keys.get(key) === createRevision) this.revoke(leaseId);
+  }
+
   private grant(ttlMs: number): Lease {
     const id = String(++this.granted);
     this.held.set(id, { ttlMs, keys: new Map(), timer: this.arm(id, ttlMs) });

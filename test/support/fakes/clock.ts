@@ -15,6 +15,7 @@ export class FakeClock implements Clock {
   /** A binary heap, the next timer at index 0. Cancelled timers stay until they come up. */
   private readonly heap: Due[] = [];
   private waiting = 0;
+  private ran = 0;
 
   constructor(private startMs = Date.UTC(2026, 0, 1)) {}
 
@@ -75,6 +76,11 @@ export class FakeClock implements Clock {
     return this.waiting;
   }
 
+  /** Timers that have run. */
+  get fired(): number {
+    return this.ran;
+  }
+
   /** Runs the next timer if it is due by `endMs`. */
   private step(endMs: number): boolean {
     const due = this.peek();
@@ -82,6 +88,7 @@ export class FakeClock implements Clock {
     pop(this.heap);
     this.cancel(due);
     this.elapsedMs = Math.max(this.elapsedMs, due.atMs);
+    this.ran += 1;
     due.run();
     return true;
   }

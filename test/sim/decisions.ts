@@ -1,0 +1,57 @@
+import type { Dice } from './dice';
+import { AGENT_FAULTS } from './faults/agent-faults';
+import { CLOCK_FAULTS } from './faults/clock-faults';
+import { ENGINE_FAULTS } from './faults/engine-faults';
+import type { Fault, How, Stage } from './faults/fault';
+import { SERVER_FAULTS } from './faults/server-faults';
+import { STORE_FAULTS } from './faults/store-faults';
+import { USER_ACT } from './faults/user-acts';
+
+/** One thing that happens to a world: after so many milliseconds, what, and how. Plain data. */
+export interface Decision {
+  readonly waitMs: number;
+  readonly what: string;
+  readonly how: How;
+}
+
+export const FAULTS: readonly Fault[] = [
+  ...SERVER_FAULTS,
+  ...STORE_FAULTS,
+  ...AGENT_FAULTS,
+  ...ENGINE_FAULTS,
+  ...CLOCK_FAULTS,
+];
+
+const BY_NAME = new Map([...FAULTS, USER_ACT].map((fault) => [fault.name, fault]));
+const WEIGHT = FAULTS.reduce((sum, { weight }) => sum + weight, 0);
+
+/** The trouble that dice think of, without end. Does not depend on what becomes of it. */
+export function* drawn(dice: Dice): Generator<Decision, never> {
+  for (;;) {
+    const waitMs = dice.one(0, 50, 400, 1_500, 3_000);
+    const fault = dice.hit(0.5) ? USER_ACT : drawFault(dice);
+    yield { waitMs, what: fault.name, how: fault.draw(dice) };
+  }
+}
+
+function drawFault(dice: Dice): Fault {
+  let left = dice.share() * WEIGHT;
+  for (const fault of FAULTS) {
+    left -= fault.weight;
+    if (left < 0) return fault;
+  }
+  return USER_ACT;
+}
+
+/** Makes it happen. Throws when there is no such thing. */
+export function perform(stage: Stage, { what, how }: Decision): void {
+  const fault = BY_NAME.get(what);
+  if (fault === undefined) throw new Error(`no such trouble: ${what}`);
+  fault.begin(stage, how);
+}
+
+/** One line for people. */
+export function described({ waitMs, what, how }: Decision): string {
+  const details = Object.entries(how).map(([name, value]) => `${name}=${value}`);
+  return [`after ${waitMs} ms:`, what, ...details].join(' ');
+}
