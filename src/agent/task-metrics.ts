@@ -1,5 +1,6 @@
 import type { Labels, MetricOptions, Metrics } from '../core/ports/metrics';
 import type { TaskUsage } from '../core/ports/task-driver';
+import { appOfTask } from '../core/records/app-of-task';
 import type { TaskInfo } from '../core/records/mesos';
 import { scalarOf } from '../core/records/resources';
 import type { UsageSample } from './usage-sampler';
@@ -98,7 +99,7 @@ export class TaskMetrics {
     this.cpus.reset();
     for (const row of this.rows) row.reset();
     for (const task of tasks) {
-      const series = { app: appOf(task.info), task_id: task.taskId, framework_id: task.frameworkId };
+      const series = { app: appOfTask(task.info), task_id: task.taskId, framework_id: task.frameworkId };
       this.cpus.set(scalarOf(task.info.resources, 'cpus'), series);
       const sample = usage.get(task.taskId);
       if (sample === undefined) continue;
@@ -108,10 +109,4 @@ export class TaskMetrics {
       }
     }
   }
-}
-
-/** The app id that Marathon gives to tasks in their environment; a task of another framework is known by its name. */
-function appOf(info: TaskInfo): string {
-  const variables = info.command?.environment?.variables ?? [];
-  return variables.find(({ name }) => name === 'MARATHON_APP_ID')?.value ?? info.name;
 }

@@ -6,10 +6,11 @@ import { marathonErrors } from './error-answers';
 import { EventsRoutes } from './events-routes';
 import { GROUPS, GroupsRoutes } from './groups-routes';
 import { infoRoutes } from './info-routes';
+import { sendTargets } from './prometheus-discovery';
 import { workRoutes } from './work-routes';
 
 /**
- * The Marathon face: `/v2/…` and `/ping`. Every replica answers everything from its own mirror and writes through the
+ * The Marathon face: `/v2/…` and `/ping`, and Prometheus' view of it, `/v1/sd/prometheus`. Every replica answers everything from its own mirror and writes through the
  * AppService; only DELETE /v2/leader goes to the leader. Other paths pass through to what is mounted behind it.
  */
 export function marathonRouter(deps: MarathonDependencies): Router {
@@ -21,6 +22,7 @@ export function marathonRouter(deps: MarathonDependencies): Router {
   router.get('/v2/events', (request, response) => events.open(request, response));
   router.use(workRoutes(deps));
   router.use(infoRoutes(deps));
+  router.get('/v1/sd/prometheus', (request, response) => sendTargets(deps, request, response));
   router.use('/v2', uriNotFound);
   router.use(marathonErrors(deps.log));
   return router;
