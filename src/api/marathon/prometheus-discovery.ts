@@ -70,6 +70,9 @@ function agentTargets({ metadata, spec, status }: Agent): TargetGroup[] {
   return [{ targets: [address(spec.hostname, spec.port)], labels }];
 }
 
+/** The app's wish for the port to scrape, by name or index; default: the first. */
+const PORT_LABEL = 'prometheus.io/port';
+
 /** One target for each TCP port of a running task; Prometheus chooses by the labels of the app. */
 function appTargets(task: Task, agent: Agent | undefined): TargetGroup[] {
   if (task.status.state !== 'TASK_RUNNING' || agent === undefined) return [];
@@ -77,12 +80,22 @@ function appTargets(task: Task, agent: Agent | undefined): TargetGroup[] {
   const onHost = new Set(hostPortsOf(info));
   const [own] = ipAddressesOf(task);
   const labels = taskLabels(task.spec, agent);
-  return portsOf(info).flatMap(({ number, name = '', protocol = 'tcp' }, index) => {
+  const ports = portsOf(info).flatMap(({ number, name = '', protocol = 'tcp' }, at) => {
     const host = onHost.has(number) ? agent.spec.hostname : own?.ipAddress;
     if (host === undefined || number === 0 || protocol !== 'tcp') return [];
-    const port = { __meta_berth_port_index: String(index), __meta_berth_port_name: name };
-    return [{ targets: [address(host, number)], labels: { ...labels, ...port } }];
+    return [{ target: address(host, number), index: String(at), name }];
   });
+  const wish = info.labels?.labels.find(({ key }) => key === PORT_LABEL)?.value;
+  const chosen = wish === undefined ? ports[0] : ports.find(({ index, name }) => name === wish || index === wish);
+  return ports.map((port) => ({
+    targets: [port.target],
+    labels: {
+      ...labels,
+      __meta_berth_port_index: port.index,
+      __meta_berth_port_name: port.name,
+      __meta_berth_port_chosen: String(port === chosen),
+    },
+  }));
 }
 
 function taskLabels({ info, taskId, frameworkId }: Task['spec'], agent: Agent): Record<string, string> {

@@ -107,13 +107,44 @@ test('ports of running tasks, by name and index, with the labels of the app', as
     __meta_berth_app_label_bare: '',
   };
   expect(await targets('?kind=app')).toEqual([
-    { targets: ['node1:31001'], labels: { ...labels, __meta_berth_port_index: '0', __meta_berth_port_name: 'http' } },
+    {
+      targets: ['node1:31001'],
+      labels: {
+        ...labels,
+        __meta_berth_port_index: '0',
+        __meta_berth_port_name: 'http',
+        __meta_berth_port_chosen: 'true',
+      },
+    },
     // Not a port of the agent: it is one of the task's own network.
     {
       targets: ['10.0.0.9:9000'],
-      labels: { ...labels, __meta_berth_port_index: '2', __meta_berth_port_name: 'admin' },
+      labels: {
+        ...labels,
+        __meta_berth_port_index: '2',
+        __meta_berth_port_name: 'admin',
+        __meta_berth_port_chosen: 'false',
+      },
     },
   ]);
+});
+
+test.each([
+  [undefined, ['true', 'false']],
+  ['0', ['true', 'false']],
+  ['1', ['false', 'true']],
+  ['admin', ['false', 'true']],
+  ['nobody', ['false', 'false']],
+])('the app asks for port %s', async (wish, chosen) => {
+  await addAgent('a1', 'node1');
+  const labels = wish === undefined ? [] : [{ key: 'prometheus.io/port', value: wish }];
+  const ports = [
+    { number: 31_000, name: 'http' },
+    { number: 31_001, name: 'admin' },
+  ];
+  await addTask('t1', { labels: { labels }, discovery: { ports: { ports } } });
+  const found = await targets('?kind=app');
+  expect(found.map((group) => group.labels['__meta_berth_port_chosen'])).toEqual(chosen);
 });
 
 test('a task of another framework is known by its name and the ports it was given', async () => {
