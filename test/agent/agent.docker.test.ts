@@ -335,6 +335,30 @@ describe('after kill -9 of the agent', () => {
     });
     expect((await reached('t', 'TASK_FAILED')).message).toMatch(/gone when the agent came back/);
   });
+
+  test('copies of our containers, and those of another cluster, are neither taken over nor removed', async () => {
+    node.master.launch(shellTask('t', loop));
+    await reached('t', 'TASK_RUNNING');
+    const [original = ''] = await node.containerIds();
+    const { Config } = await node.docker.getContainer(original).inspect();
+    const copyWith = async (labels: Record<string, string>) => {
+      const Labels = { ...Config.Labels, ...labels };
+      const copy = await node.docker.createContainer({ Image: 'berth/bb:1', Cmd: ['sleep', '100'], Labels });
+      await copy.start();
+      return copy;
+    };
+    const copy = await copyWith({});
+    const foreign = await copyWith({ 'berth.cluster': 'other', 'berth.agent': 'S9', 'berth.task': 'theirs' });
+
+    await node.reborn();
+    await registered();
+    expect(node.agent.list().map(({ taskId, containerId }) => [taskId, containerId])).toEqual([['t', original]]);
+    expect(node.log.messages('error')).toContain('a container of ours cannot be taken over and is left alone');
+
+    node.master.kill('t');
+    await reached('t', 'TASK_KILLED');
+    expect((await node.containerIds()).sort()).toEqual([copy.id, foreign.id].sort());
+  });
 });
 
 test('kill -9 of dockerd and a restart: same containers, exits and output of the outage arrive, new tasks run', async () => {

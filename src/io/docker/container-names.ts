@@ -25,6 +25,24 @@ export function containerName(agentId: string, taskId: string): string {
   return `mesos-${agent}.${task}`;
 }
 
+interface Labelled {
+  readonly Id: string;
+  readonly Names: readonly string[];
+  readonly Labels: Readonly<Record<string, string>>;
+  /** Seconds since the epoch. */
+  readonly Created: number;
+}
+
+/**
+ * The task's own container among those with its labels. Others are copies: update tools and people make them from our options. Only one
+ * can have the name; if none has it (somebody renamed it) the oldest is the original.
+ */
+export function originalOf<T extends Labelled>(sameTask: readonly T[]): T | undefined {
+  const isNamed = ({ Names, Labels }: T) =>
+    Names.includes(`/${containerName(Labels[LABELS.agent] ?? '', Labels[LABELS.task] ?? '')}`);
+  return sameTask.find(isNamed) ?? [...sameTask].sort((a, b) => a.Created - b.Created)[0];
+}
+
 function hash(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 32);
 }

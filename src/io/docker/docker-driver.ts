@@ -18,7 +18,7 @@ import {
 import { taskInfoSchema, type TaskInfo } from '../../core/records/mesos';
 import { execIn, type ExecOptions } from './container-exec';
 import { exitOf, phaseOf, removedExit } from './container-exit';
-import { containerName, LABELS } from './container-names';
+import { containerName, LABELS, originalOf } from './container-names';
 import { containerOptions } from './container-options';
 import { usageOf } from './container-usage';
 import { DockerEngine, withSignal, type EngineAddress, type EngineFacts } from './engine';
@@ -194,11 +194,16 @@ export class DockerDriver implements TaskDriver {
     const list = await this.engine.call('list', (docker, signal) =>
       docker.listContainers(withSignal({ all: true, filters }, signal)),
     );
+    const taskIds = new Set(list.map(({ Labels }) => Labels[LABELS.task]));
     const found: RecoveredTask[] = [];
-    for (const { Id, Labels } of list) {
-      const taskId = Labels[LABELS.task];
-      if (taskId === undefined) continue;
-      const task = await this.recovered(Id, taskId, Labels);
+    for (const taskId of taskIds) {
+      const sameTask = list.filter(({ Labels }) => Labels[LABELS.task] === taskId);
+      const original = originalOf(sameTask);
+      if (taskId === undefined || original === undefined) continue;
+      for (const { Id } of sameTask)
+        if (Id !== original.Id)
+          this.log.warn('a copy of a container of ours is left alone', { taskId, containerId: Id });
+      const task = await this.recovered(original.Id, taskId, original.Labels);
       if (task !== undefined) found.push(task);
     }
     return found;
@@ -224,8 +229,10 @@ export class DockerDriver implements TaskDriver {
     this.containers.set(taskId, { id, name });
     const phase = phaseOf(inspection.State.Status);
     const ipAddress = addressOf(inspection);
-    const agentId = labels[LABELS.agent];
-    const info = infoIn(labels[LABELS.info]);
+    // Of another cluster: only an agent that has it written down goes on with it, because its cluster had another name then.
+    const isOurs = labels[LABELS.cluster] === this.options.cluster;
+    const agentId = isOurs ? labels[LABELS.agent] : undefined;
+    const info = isOurs ? infoIn(labels[LABELS.info]) : undefined;
     return {
       taskId,
       frameworkId: labels[LABELS.framework] ?? '',
@@ -270,9 +277,10 @@ export class DockerDriver implements TaskDriver {
     const known = this.containers.get(taskId);
     if (known !== undefined) return known;
     const label = [`${LABELS.task}=${taskId}`, `${LABELS.workDir}=${this.options.workDir}`];
-    const [found] = await this.engine.call('list', (docker, signal) =>
+    const sameTask = await this.engine.call('list', (docker, signal) =>
       docker.listContainers(withSignal({ all: true, filters: { label } }, signal)),
     );
+    const found = originalOf(sameTask);
     if (found === undefined) return undefined;
     const container = { id: found.Id, name: (found.Names[0] ?? '').replace(/^\//, '') };
     this.containers.set(taskId, container);
