@@ -38,6 +38,8 @@ export interface AgentOptions {
   readonly ip?: string;
   /** Where host ports of tasks are checked; default 127.0.0.1. */
   readonly probeHost?: string;
+  /** An address of this node that is not loopback, as it is now: published ports that `probeHost` refuses are tried there. */
+  readonly nodeAddress?: () => string | undefined;
   /** Milliseconds from SIGTERM to SIGKILL when neither kill nor task says; default 5 s (Mesos: executor_shutdown_grace_period). */
   readonly defaultGraceMs?: number;
   /** Containers of tasks that ended by themselves are kept so long to be looked at; default 10 min (Mesos: 6 h). */
@@ -277,6 +279,7 @@ export class Agent {
       ids,
       log,
       probeHost: this.options.probeHost ?? '127.0.0.1',
+      nodeAddress: () => this.options.nodeAddress?.(),
       defaultGraceMs: this.options.defaultGraceMs ?? 5_000,
       environment: (task) => {
         const { hostname, port, ip } = this.options;

@@ -1,4 +1,4 @@
-import { messageOf } from '../core/errors';
+import { messageOf, UnavailableError } from '../core/errors';
 import type { Probe, ProbeAnswer } from '../core/ports/probe';
 import type { TaskDriver } from '../core/ports/task-driver';
 import type { MesosHealthCheck } from '../core/records/mesos';
@@ -11,9 +11,13 @@ export interface ProbeTarget {
   readonly host: string;
   /** Address of the task in its own network. */
   readonly container?: string;
+  /** Another address of the node, for host ports that `host` refuses; see AgentOptions.nodeAddress. */
+  readonly elsewhere?: () => string | undefined;
   /** No network at all. */
   readonly isolated: boolean;
 }
+
+const NO_NETWORK: Outcome = { kind: 'failure', cause: 'the task has no network to be checked through' };
 
 /** Runs health checks of one task. Never throws. */
 export class TaskProbe {
@@ -26,16 +30,17 @@ export class TaskProbe {
   async check(check: MesosHealthCheck): Promise<Outcome> {
     const timeoutMs = Math.max(1, check.timeout_seconds * 1_000);
     if (check.type === 'COMMAND') return this.command(check, timeoutMs);
-    const host = this.hostFor(check.from);
-    if (host === undefined) return failure('the task has no network to be checked through');
-    if (check.type === 'TCP') {
-      if (check.tcp === undefined) return failure('the check names no port');
-      return judged(await this.probe.tcp({ host, port: check.tcp.port, timeoutMs }));
+    const asked = check.type === 'TCP' ? check.tcp : check.http;
+    if (asked === undefined) return failure('the check names no port');
+    const { port } = asked;
+    if (check.type === 'TCP' || check.http === undefined) {
+      const answer = await this.reach(check.from, (host) => this.probe.tcp({ host, port, timeoutMs }));
+      return answer === undefined ? NO_NETWORK : judged(answer);
     }
-    if (check.http === undefined) return failure('the check names no port');
-    const { port, path = '/', scheme, statuses } = check.http;
-    const answer = await this.probe.http({ scheme: schemeOf(scheme), host, port, path, timeoutMs });
-    return httpOutcome(answer, statuses, check.ignore_http_1xx ?? false);
+    const { path = '/', scheme, statuses } = check.http;
+    const ask = (host: string) => this.probe.http({ scheme: schemeOf(scheme), host, port, path, timeoutMs });
+    const answer = await this.reach(check.from, ask);
+    return answer === undefined ? NO_NETWORK : httpOutcome(answer, statuses, check.ignore_http_1xx ?? false);
   }
 
   /** Readiness: the answer as it is. Undefined: cannot be asked. */
@@ -46,11 +51,28 @@ export class TaskProbe {
     readonly timeout_seconds: number;
     readonly from?: 'host' | 'container' | undefined;
   }): Promise<ProbeAnswer | undefined> {
-    const host = this.hostFor(check.from);
-    if (host === undefined) return undefined;
     const { port, path } = check;
     const timeoutMs = check.timeout_seconds * 1_000;
-    return this.probe.http({ scheme: schemeOf(check.scheme), host, port, path, timeoutMs, keepBody: true });
+    return this.reach(check.from, (host) =>
+      this.probe.http({ scheme: schemeOf(check.scheme), host, port, path, timeoutMs, keepBody: true }),
+    );
+  }
+
+  /**
+   * Asks where the port is. Docker publishes ports on loopback through a proxy process that dies with dockerd, on every other address
+   * through the kernel: while dockerd is away a task that serves must not look dead. Undefined: the task has no network.
+   */
+  private async reach(
+    from: 'host' | 'container' | undefined,
+    ask: (host: string) => Promise<ProbeAnswer>,
+  ): Promise<ProbeAnswer | undefined> {
+    const host = this.hostFor(from);
+    if (host === undefined) return undefined;
+    const answer = await ask(host);
+    const isPublished = from === 'host' && this.target.container !== undefined;
+    if (answer.ok || !isPublished || answer.cause !== 'connection refused') return answer;
+    const elsewhere = this.target.elsewhere?.();
+    return elsewhere === undefined ? answer : ask(elsewhere);
   }
 
   private hostFor(from: 'host' | 'container' | undefined): string | undefined {
@@ -73,7 +95,8 @@ export class TaskProbe {
       const words = output.trim().slice(0, 200);
       return failure(`the command exited with status ${exitCode}${words === '' ? '' : `: ${words}`}`);
     } catch (error) {
-      return failure(messageOf(error));
+      // An engine that does not answer says nothing about the task.
+      return error instanceof UnavailableError ? { kind: 'ignored' } : failure(messageOf(error));
     }
   }
 }

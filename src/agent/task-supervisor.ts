@@ -29,6 +29,8 @@ export interface SupervisorDeps {
   readonly log: Logger;
   /** Address at which host ports of this node are checked. */
   readonly probeHost: string;
+  /** See AgentOptions.nodeAddress. */
+  readonly nodeAddress: () => string | undefined;
   /** Milliseconds between SIGTERM and SIGKILL when nobody says. */
   readonly defaultGraceMs: number;
   environment(task: TaskCheckpoint): Record<string, string>;
@@ -307,11 +309,12 @@ export class TaskSupervisor {
   }
 
   private watchHealth(driver: TaskDriver): void {
-    const { clock, probe, probeHost } = this.deps;
+    const { clock, probe, probeHost, nodeAddress } = this.deps;
     const { container, info, taskId, startedAtMs = clock.nowMs() } = this.task;
     const target = {
       taskId,
       host: probeHost,
+      elsewhere: nodeAddress,
       isolated: info.container?.docker?.network === 'NONE',
       ...(container?.ipAddress === undefined ? {} : { container: container.ipAddress }),
     };

@@ -14,6 +14,7 @@ import { DiskSpace } from '../io/files/disk-space';
 import { hostResources } from '../io/files/host-resources';
 import { SandboxFolder } from '../io/files/sandbox-folder';
 import { SandboxReader } from '../io/files/sandbox-reader';
+import { nodeAddress } from '../io/system/node-address';
 import { HttpAgentLink } from '../io/wire/http-agent-link';
 import { NetProbe } from '../io/wire/net-probe';
 import { newPlatform, readToken, untilStopped } from './platform';
@@ -45,6 +46,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       attributes: options.attributes ?? [],
       version,
       gcDelayMs: options.gcDelayMs,
+      nodeAddress,
       ...(options.region === undefined ? {} : { region: options.region }),
       ...(options.zone === undefined ? {} : { zone: options.zone }),
     },

@@ -199,4 +199,6 @@ export const LIMITS = {
   restoredSettleMs: 10_000,
   /** Tasks without app or framework that the status page names. */
   orphansListed: 1_000,
+  /** Milliseconds the engine gets to tell how a late command is: an engine that hangs is no fault of the task. */
+  execLookMs: 2_000,
 } as const;

@@ -82,6 +82,8 @@ export class FakeWorld {
   readonly crashPoints = new RecordingCrashPoints();
   master = new FakeMaster();
   answer: ProbeAnswer = { ok: true, status: 200 };
+  /** What is answered at one address instead. */
+  readonly answersAt = new Map<string, ProbeAnswer>();
   probed: { host: string; port: number }[] = [];
   agent: Agent;
   private births = 0;
@@ -148,6 +150,6 @@ export class FakeWorld {
 
   private probe(host: string, port: number): Promise<ProbeAnswer> {
     this.probed.push({ host, port });
-    return Promise.resolve(this.answer);
+    return Promise.resolve(this.answersAt.get(host) ?? this.answer);
   }
 }

@@ -1,5 +1,6 @@
 import { TimeoutError, UnavailableError } from '../../src/core/errors';
 import { LIMITS } from '../../src/core/limits';
+import type { ProbeAnswer } from '../../src/core/ports/probe';
 import { TaskDriverError } from '../../src/core/ports/task-driver';
 import { shellTask, taskInfo } from './builders';
 import { FakeWorld } from './fake-world';
@@ -265,6 +266,36 @@ describe('health', () => {
     world.master.launch(shellTask('t', 'x', { health_checks: [{ ...check, ...parts }] }));
     await world.run(200);
     expect(world.probed[0]).toEqual({ host, port: 31_000 });
+  });
+
+  const refused = { ok: false, cause: 'connection refused' };
+  const fine = { ok: true, status: 200 };
+  test.each<{ name: string; parts: object; elsewhere: ProbeAnswer; alive: boolean }>([
+    { name: 'a published port is asked there', parts: {}, elsewhere: fine, alive: true },
+    { name: 'a published port is refused there too', parts: {}, elsewhere: refused, alive: false },
+    { name: 'a port of the container is not asked there', parts: { from: undefined }, elsewhere: fine, alive: false },
+  ])('without Docker’s proxy on loopback: $name', async ({ parts, elsewhere, alive }) => {
+    world = await FakeWorld.started({ nodeAddress: () => '10.0.0.9' });
+    world.answer = refused;
+    world.answersAt.set('10.0.0.9', elsewhere);
+    world.master.launch(shellTask('t', 'x', { health_checks: [{ ...check, grace_period_seconds: 0, ...parts }] }));
+    await world.run(2_000);
+    expect(world.master.last('t')?.health?.[0]?.alive).toBe(alive);
+  });
+
+  test('a command that an engine in trouble cannot run says nothing about the task', async () => {
+    const command = { ...check, type: 'COMMAND', command: { value: 'check' }, grace_period_seconds: 0 };
+    world.master.launch(shellTask('t', 'x', { health_checks: [command] }));
+    await world.run(500);
+    expect(world.master.last('t')?.health?.[0]?.alive).toBe(true);
+    world.driver.fail('exec', ...Array.from({ length: 5 }, () => new UnavailableError('Docker')));
+    await world.run(4_900);
+    expect(world.master.last('t')?.health?.[0]).toMatchObject({ alive: true, consecutiveFailures: 0 });
+    world.driver.fail('exec', new TimeoutError('the command', 1_000));
+    await world.run(1_500);
+    expect(world.driver.failures.get('exec')).toEqual([]);
+    const told = world.master.statuses('t').map(({ health }) => health?.[0]?.lastFailureCause);
+    expect(told).toContainEqual(expect.stringMatching(/the command/));
   });
 
   test('results of several checks come together by index', async () => {

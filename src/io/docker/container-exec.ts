@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { TimeoutError } from '../../core/errors';
+import { TimeoutError, UnavailableError } from '../../core/errors';
 import { LIMITS } from '../../core/limits';
 import { deadline } from './deadline';
 import { withSignal, type DockerEngine } from './engine';
@@ -13,7 +13,7 @@ export interface ExecOptions {
 
 /**
  * Runs a command inside a container and collects at most LIMITS.execOutputBytes of what it says. Past the time limit it throws
- * TimeoutError and kills the command, which Docker itself cannot do.
+ * TimeoutError and kills the command, which Docker itself cannot do. UnavailableError: it was the engine that did not answer.
  */
 export async function execIn(
   engine: DockerEngine,
@@ -42,8 +42,11 @@ export async function execIn(
     const { ExitCode } = await inspect(engine, exec.id, limit.signal);
     return { exitCode: ExitCode ?? -1, output };
   } catch (error) {
-    if (execId !== undefined) await killLeftover(engine, execId, containerId);
-    throw limit.timedOut() ? new TimeoutError('the command', options.timeoutMs) : error;
+    const isSeen = execId !== undefined && (await killLeftover(engine, execId, containerId));
+    if (!limit.timedOut()) throw error;
+    throw isSeen
+      ? new TimeoutError('the command', options.timeoutMs)
+      : new UnavailableError('Docker', { cause: error, detail: `no answer within ${options.timeoutMs} ms` });
   } finally {
     limit.done();
   }
@@ -77,13 +80,18 @@ function inspect(engine: DockerEngine, execId: string, signal?: AbortSignal): Pr
   );
 }
 
-/** Kills what still runs, if this is its machine and the process is surely one of the container. */
-async function killLeftover(engine: DockerEngine, execId: string, containerId: string): Promise<void> {
+/**
+ * Kills what still runs, if this is its machine and the process is surely one of the container. False: the engine does not answer, so
+ * that nobody knows whether the command is late or the engine.
+ */
+async function killLeftover(engine: DockerEngine, execId: string, containerId: string): Promise<boolean> {
+  const state = await inspect(engine, execId, AbortSignal.timeout(LIMITS.execLookMs)).catch(() => undefined);
+  if (state === undefined) return false;
   try {
-    const { Running, Pid } = await inspect(engine, execId);
-    if (Running && Pid > 1 && readFileSync(`/proc/${Pid}/cgroup`, 'utf8').includes(containerId))
-      process.kill(Pid, 'SIGKILL');
+    if (state.Running && state.Pid > 1 && readFileSync(`/proc/${state.Pid}/cgroup`, 'utf8').includes(containerId))
+      process.kill(state.Pid, 'SIGKILL');
   } catch {
-    // The engine is away or on another machine, or the command ended by itself.
+    // The engine is on another machine, or the command ended by itself.
   }
+  return true;
 }

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TimeoutError, UnavailableError } from '../../../src/core/errors';
+import { execIn } from '../../../src/io/docker/container-exec';
 import { exitOf, phaseOf, type ContainerState } from '../../../src/io/docker/container-exit';
 import { usageOf } from '../../../src/io/docker/container-usage';
 import { DockerEngine, olderOf, withSignal } from '../../../src/io/docker/engine';
@@ -206,6 +207,13 @@ describe('DockerEngine', () => {
   test('a call that hangs ends with TimeoutError', async () => {
     answer = 'hang';
     await expect(inspect(50)).rejects.toThrow(TimeoutError);
+  });
+
+  test('a command in a container of an engine that hangs is not late: the engine is', async () => {
+    answer = 'hang';
+    const engine = new DockerEngine({ socketPath }, noopMetrics());
+    await expect(execIn(engine, 'x', ['true'], { timeoutMs: 50 })).rejects.toThrow(UnavailableError);
+    engine.close();
   });
 
   test('an engine that is not there is UnavailableError, whatever DOCKER_HOST says', async () => {
