@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Clock, Timer } from '../../src/core/ports/clock';
 import type { CrashPoint, CrashPoints } from '../../src/core/ports/crash-points';
 import type { FakeClock } from '../support/fakes';
@@ -24,7 +25,10 @@ export class SimProcess implements Clock, CrashPoints {
   constructor(
     private readonly world: FakeClock,
     private readonly machine: Machine = { wallOffsetMs: 0 },
-  ) {}
+  ) {
+    // Every stream and watch of the process listens for its end.
+    setMaxListeners(0, this.death.signal);
+  }
 
   get isAlive(): boolean {
     return !this.death.signal.aborted;
