@@ -43,15 +43,16 @@ export async function settledAs(
   );
 }
 
-/** Value of a metric without labels, as one server tells. */
+/** Value of a metric that has one series, as one server tells. */
 export async function metricOf(server: ServerNode, token: string, name: string): Promise<number> {
   const answer = await fetch(`${server.url}/metrics`, {
     signal: AbortSignal.timeout(2_000),
     headers: { authorization: `Bearer ${token}` },
   });
-  const line = (await answer.text()).split('\n').find((text) => text.startsWith(`${name} `));
-  if (line === undefined) throw new Error(`${server.node.name} has no metric ${name}`);
-  return Number(line.slice(name.length + 1));
+  const isSeries = (text: string) => text.startsWith(`${name} `) || text.startsWith(`${name}{`);
+  const [line, ...others] = (await answer.text()).split('\n').filter(isSeries);
+  if (line === undefined || others.length > 0) throw new Error(`${server.node.name} has no one metric ${name}`);
+  return Number(line.slice(line.lastIndexOf(' ') + 1));
 }
 
 /** The servers that hold a term, in their own eyes; those that do not answer are left out. */
