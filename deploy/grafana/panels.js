@@ -22,7 +22,7 @@ function timeseries(title, description, unit, queries, more = {}) {
     fieldConfig: {
       defaults: {
         unit,
-        min: more.min === undefined ? 0 : more.min,
+        ...(more.min === null ? {} : { min: more.min ?? 0 }),
         ...(more.max === undefined ? {} : { max: more.max }),
         ...(more.thresholds === undefined ? {} : { thresholds: steps(more.thresholds) }),
         color: { mode: 'palette-classic' },

@@ -29,6 +29,36 @@ exports.board = dashboard({
         },
       ),
     ]),
+    row('Room', [
+      timeseries('CPUs', 'What the agent offers, what its tasks have asked for, and what they use.', 'none', [
+        query(`sum(berth_agent_resources_capacity{${a},resource="cpus"})`, 'capacity'),
+        query(`sum(berth_agent_resources_allocated{${a},resource="cpus"})`, 'asked for'),
+        query(`sum(rate(berth_task_cpu_seconds_total{${a}}[$__rate_interval]))`, 'used'),
+      ]),
+      timeseries('Memory', 'What the agent offers, what its tasks have asked for, and what they use.', 'bytes', [
+        query(`sum(berth_agent_resources_capacity{${a},resource="mem"})`, 'capacity'),
+        query(`sum(berth_agent_resources_allocated{${a},resource="mem"})`, 'asked for'),
+        query(`sum(berth_task_memory_working_set_bytes{${a}})`, 'used'),
+      ]),
+      timeseries(
+        'Disks',
+        'Used share of the disk with the work directory and of the one with images and containers.',
+        'percentunit',
+        [
+          query(
+            `1 - berth_agent_disk_available_bytes{${a}} / berth_agent_disk_size_bytes{${a}}`,
+            '{{instance}} {{disk}}',
+          ),
+        ],
+        {
+          max: 1,
+          thresholds: [
+            [null, 'green'],
+            [0.9, 'red'],
+          ],
+        },
+      ),
+    ]),
     row('Tasks', [
       timeseries(
         'Tasks by state',
@@ -51,15 +81,63 @@ exports.board = dashboard({
         { stack: true },
       ),
       timeseries(
+        'CPU of tasks',
+        'Cores used by the tasks, per agent.',
+        'none',
+        [query(`sum by (instance) (rate(berth_task_cpu_seconds_total{${a}}[$__rate_interval]))`, '{{instance}}')],
+        { stack: true },
+      ),
+      timeseries('Network of tasks', 'Bytes per second of tasks with a network of their own.', 'Bps', [
+        query(
+          `sum by (instance) (rate(berth_task_network_receive_bytes_total{${a}}[$__rate_interval]))`,
+          '{{instance}} in',
+        ),
+        query(
+          `sum by (instance) (rate(berth_task_network_transmit_bytes_total{${a}}[$__rate_interval]))`,
+          '{{instance}} out',
+        ),
+      ]),
+      timeseries('Disk of tasks', 'Bytes per second from and to block devices.', 'Bps', [
+        query(
+          `sum by (instance) (rate(berth_task_disk_read_bytes_total{${a}}[$__rate_interval]))`,
+          '{{instance}} read',
+        ),
+        query(
+          `sum by (instance) (rate(berth_task_disk_written_bytes_total{${a}}[$__rate_interval]))`,
+          '{{instance}} written',
+        ),
+      ]),
+      timeseries(
         'Updates not acknowledged',
         'Tasks whose news the master has not confirmed. They are sent again until it does.',
         'none',
         [query(`berth_agent_unacknowledged_tasks{${a}}`, '{{instance}}')],
       ),
     ]),
+    row('Largest tasks', [
+      timeseries(
+        'CPU',
+        'The ten tasks that use most.',
+        'none',
+        [
+          query(
+            `topk(10, sum by (app, task_id) (rate(berth_task_cpu_seconds_total{${a}}[$__rate_interval])))`,
+            '{{app}} {{task_id}}',
+          ),
+        ],
+        { w: 12 },
+      ),
+      timeseries(
+        'Memory',
+        'The ten tasks that use most.',
+        'bytes',
+        [query(`topk(10, berth_task_memory_working_set_bytes{${a}})`, '{{app}} {{task_id}}')],
+        { w: 12 },
+      ),
+    ]),
     row('Docker', [
-      timeseries('Calls', 'Calls to the engine per second.', 'ops', [
-        query(`sum by (call) (rate(berth_docker_call_duration_seconds_count{${a}}[$__rate_interval]))`, '{{call}}'),
+      timeseries('Calls', 'Calls to the engine per second, by result.', 'ops', [
+        query(`sum by (result) (rate(berth_docker_call_duration_seconds_count{${a}}[$__rate_interval]))`, '{{result}}'),
       ]),
       timeseries('Time of calls (p99)', 'How long the engine takes.', 's', [
         query(
@@ -67,12 +145,17 @@ exports.board = dashboard({
           '{{call}}',
         ),
       ]),
-      timeseries('Failed calls', 'Calls that failed or were not answered.', 'ops', [
-        query(
-          `sum by (instance, call) (rate(berth_docker_call_duration_seconds_count{${a},result="error"}[$__rate_interval]))`,
-          '{{instance}} {{call}}',
-        ),
-      ]),
+      timeseries(
+        'Failed calls',
+        'Calls that were not answered, or not in time. What Docker refuses (no such image) is not among them.',
+        'ops',
+        [
+          query(
+            `sum by (instance, call) (rate(berth_docker_call_duration_seconds_count{${a},result="error"}[$__rate_interval]))`,
+            '{{instance}} {{call}}',
+          ),
+        ],
+      ),
       timeseries('Image pulls', 'Pulls in the time shown, by result.', 'none', [
         query(`sum by (result) (increase(berth_agent_image_pulls_total{${a}}[$__range]))`, '{{result}}'),
       ]),

@@ -35,6 +35,32 @@ exports.board = dashboard({
         stack: true,
       }),
     ]),
+    row('Quota and reservations', [
+      timeseries(
+        'CPU: quota and use',
+        'What quota guarantees and allows at most, and what is offered or in use.',
+        'none',
+        [
+          query(`max by (role) (berth_role_quota_guarantee{${r},resource="cpus"})`, '{{role}} guaranteed'),
+          query(`max by (role) (berth_role_quota_limit{${r},resource="cpus"})`, '{{role}} at most'),
+          query(
+            `${allocated('cpus')} and on (role) max by (role) (berth_role_quota_limit{${r}} or berth_role_quota_guarantee{${r}})`,
+            '{{role}} has',
+          ),
+        ],
+      ),
+      timeseries('Memory: quota', 'What quota guarantees and allows at most.', 'bytes', [
+        query(`max by (role) (berth_role_quota_guarantee{${r},resource="mem"})`, '{{role}} guaranteed'),
+        query(`max by (role) (berth_role_quota_limit{${r},resource="mem"})`, '{{role}} at most'),
+      ]),
+      timeseries(
+        'CPUs by reservation',
+        "What agents have, by the role it is reserved for; *: anybody's.",
+        'none',
+        [query(`max by (role) (berth_resources_capacity{${c},resource="cpus"})`, '{{role}}')],
+        { stack: true },
+      ),
+    ]),
     row('Offers', [
       timeseries(
         'Offers outstanding',
@@ -79,15 +105,18 @@ exports.board = dashboard({
         'By app.',
         'none',
         [query(`max by (app) (berth_launch_queue_length{${c}}) > 0`, '{{app}}')],
-        { w: 12, stack: true },
+        { stack: true },
       ),
       timeseries(
-        'Back-off',
-        'How long back-off still holds an app after failures.',
-        's',
-        [query(`max by (app) (berth_app_delay_seconds{${c}}) > 0`, '{{app}}')],
-        { w: 12 },
+        'Reasons',
+        'Agents whose last offer did not serve a waiting app, by reason, over all apps.',
+        'none',
+        [query(`sum by (reason) (max by (app, reason) (berth_launch_queue_refusals{${c}}))`, '{{reason}}')],
+        { stack: true },
       ),
+      timeseries('Back-off', 'How long back-off still holds an app after failures.', 's', [
+        query(`max by (app) (berth_app_delay_seconds{${c}}) > 0`, '{{app}}'),
+      ]),
     ]),
   ],
 });

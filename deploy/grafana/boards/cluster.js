@@ -4,7 +4,7 @@ const { dashboard, query, row, stat, table, timeseries } = require('../panels');
 const c = 'cluster=~"$cluster"';
 const used = (resource) =>
   `sum(max by (cluster, role) (berth_resources_allocated{${c},resource="${resource}"}))` +
-  ` / sum(max by (cluster, resource) (berth_resources_capacity{${c},resource="${resource}"}))`;
+  ` / sum(max by (cluster, role) (berth_resources_capacity{${c},resource="${resource}"}))`;
 const RED_ABOVE_0 = [
   [null, 'green'],
   [1, 'red'],
@@ -79,6 +79,12 @@ exports.board = dashboard({
         query(`sum(max by (cluster, app) (berth_app_instances_desired{${c}}))`, 'wanted'),
         query(`sum(max by (cluster, app) (berth_app_instances_running{${c}}))`, 'running'),
         query(`sum(max by (cluster, app) (berth_app_instances_healthy{${c}}))`, 'healthy'),
+      ]),
+      timeseries('Unhealthy', 'Running instances with a health check that fails.', 'none', [
+        query(`sum by (app) (max by (cluster, app) (berth_app_instances_unhealthy{${c}}))`, '{{app}}'),
+      ]),
+      timeseries('Rollouts ended', 'Rollouts that ended in the time shown, by result.', 'none', [
+        query(`sum by (result) (increase(berth_rollouts_total{${c}}[$__range]))`, '{{result}}'),
       ]),
       timeseries('Rollouts', 'Rollouts on their way.', 'none', [
         query(`sum(max by (cluster) (berth_rollouts_active{${c}}))`, 'on their way'),

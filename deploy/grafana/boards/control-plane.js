@@ -32,8 +32,27 @@ exports.board = dashboard({
         'Versions',
         'What the servers run. More than one is normal only during an upgrade.',
         'none',
-        [query(`count by (version) (berth_build_info{${c}} and on (instance, job) berth_leader)`, '{{version}}')],
+        [query(`count by (version) (berth_build_info{${c},component="server"})`, '{{version}}')],
         { w: 8, h: 8, textMode: 'value_and_name' },
+      ),
+    ]),
+    row('Leadership and identity', [
+      timeseries('Changes of leader', 'How often a server became the leader, in the time shown.', 'none', [
+        query(`sum by (instance) (increase(berth_leader_terms_total{${c}}[$__range]))`, '{{instance}}'),
+      ]),
+      timeseries(
+        'Certificates',
+        'Time until a certificate ends. Berth renews its own at its start; those you brought are yours to renew.',
+        's',
+        [query(`berth_certificate_expiry_timestamp_seconds{${c}} - time()`, '{{instance}} {{certificate}}')],
+        { min: null },
+      ),
+      timeseries(
+        'Without authentication',
+        '1: anybody who reaches this server may do anything.',
+        'none',
+        [query(`berth_insecure_no_auth{${c}}`, '{{instance}}')],
+        { max: 1 },
       ),
     ]),
     row('Answers', [
@@ -107,6 +126,15 @@ exports.board = dashboard({
       timeseries('Set aside', 'Records that cannot be read. Anything but 0 needs a look.', 'none', [
         query(`max by (cluster) (berth_corrupt_records{${c}})`, '{{cluster}}'),
       ]),
+      timeseries('Behind etcd (p99)', 'How far what a server knows is behind what etcd has confirmed.', 's', [
+        query(quantile(0.99, 'berth_mirror_lag_seconds', ['instance']), '{{instance}}'),
+      ]),
+      timeseries(
+        'Back in time',
+        'How often etcd was found restored from a backup or emptied, in the time shown.',
+        'none',
+        [query(`sum by (instance) (increase(berth_store_rewinds_total{${c}}[$__range]))`, '{{instance}}')],
+      ),
       timeseries(
         'Complete lists',
         'How often servers had to list everything anew: at their start, and whenever a watch broke.',
