@@ -13,6 +13,7 @@ import { crash, stall } from '../../testbed/faults/process';
 import { healAll } from '../../testbed/faults/heal';
 import type { BedNode } from '../../testbed/network';
 import type { Testbed } from '../../testbed/testbed';
+import { CRASH_POINTS } from '../../../src/core/ports/crash-points';
 import { LEADER_KEY } from '../../../src/io/election/lease-election';
 
 /** How long faults last, seconds. */
@@ -100,6 +101,8 @@ export class Chaos {
       { name: 'stall', target: node.name, begin: () => stall(process) },
       { name: 'SIGTERM', target: node.name, begin: () => terminate(process) },
       { name: 'cut off from etcd', target: node.name, begin: async () => cutAll(node, bed.etcd) },
+      this.atCrashPoint(node, process, (point) => !point.startsWith('agent.')),
+      { name: 'all servers down', target: 'servers', begin: () => allDown(bed.servers.map((one) => one.process)) },
       { name: 'the lease of the leader is revoked', target: 'lease', begin: () => this.revoke() },
       ...(bed.options.faketime === true ? [this.clock(node)] : []),
     ];
@@ -126,6 +129,7 @@ export class Chaos {
       { name: 'agent crash', target: node.name, begin: () => crash(agent) },
       { name: 'agent stall', target: node.name, begin: () => stall(agent) },
       { name: 'agent SIGTERM', target: node.name, begin: () => terminate(agent) },
+      this.atCrashPoint(node, agent, (point) => point.startsWith('agent.')),
       ...(this.bed.options.faketime === true ? [this.clock(node)] : []),
     );
   }
@@ -180,6 +184,20 @@ export class Chaos {
     if (what === 'its shim killed') await killShim(host, id);
   }
 
+  /** It is started anew and dies at a named point, if it gets there. */
+  private atCrashPoint(node: BedNode, process: BedProcess, isIts: (point: string) => boolean): Fault {
+    const point = `${this.some(Object.keys(CRASH_POINTS).filter(isIts))}:${this.dice.between(1, 3)}`;
+    const begin = async () => {
+      process.extraEnv = { BERTH_CRASH_POINT: point };
+      await process.restart();
+      return async () => {
+        process.extraEnv = {};
+        await process.restart();
+      };
+    };
+    return { name: `dies at ${point}`, target: node.name, begin };
+  }
+
   private clock(node: BedNode): Fault {
     const seconds = this.dice.one(-HOUR_SECONDS, -5, 5, HOUR_SECONDS);
     return { name: `clock ${seconds} s`, target: `clock of ${node.name}`, begin: async () => clockJump(node, seconds) };
@@ -198,6 +216,13 @@ export class Chaos {
   private note(text: string): void {
     this.recording.add({ kind: 'fault', text });
   }
+}
+
+async function allDown(processes: readonly BedProcess[]): Promise<Heal> {
+  await Promise.all(processes.map((process) => process.kill()));
+  return async () => {
+    for (const process of processes) process.start();
+  };
 }
 
 /** What ends by itself. */
