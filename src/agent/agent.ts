@@ -299,9 +299,13 @@ export class Agent {
   /** Live tasks, and ended ones whose last update is not acknowledged. */
   private knownTasks(): KnownTask[] {
     const known: KnownTask[] = [];
-    for (const [taskId, task] of this.tasks)
-      if (task.phase !== 'ended' || this.updates.pending(taskId).length > 0)
-        known.push({ info: task.info, frameworkId: task.checkpoint.frameworkId, state: task.knownState });
+    for (const [taskId, task] of this.tasks) {
+      const isSettled = this.updates.pending(taskId).length === 0;
+      if (task.phase === 'ended' && isSettled) continue;
+      const { frameworkId, latest } = task.checkpoint;
+      const settled = isSettled && latest !== undefined ? { latest } : {};
+      known.push({ info: task.info, frameworkId, state: task.knownState, ...settled });
+    }
     return known;
   }
 

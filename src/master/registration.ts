@@ -12,6 +12,7 @@ import type { FrameworkTable } from './frameworks';
 import type { Kills } from './kills';
 import type { OfferBook } from './offers';
 import type { TaskUpdates } from './task-updates';
+import { saysTheSame } from './task-status';
 import { taskEntry, type TaskEntry, type TaskTable } from './task-table';
 import { isValidId } from './task-validation';
 
@@ -152,7 +153,7 @@ export class Registration {
       this.tasks.add(adopted);
       const message = 'Task was found running on the agent and is on record again';
       const verdict = { state: task.state, reason: 'REASON_AGENT_REREGISTERED', message };
-      writes.push(this.updates.byMaster(adopted, verdict));
+      writes.push(this.updates.byMaster(adopted, verdict, task.latest));
       if (this.frameworks.isCompleted(task.frameworkId)) writes.push(this.kills.request(adopted, undefined));
       this.context.log.warn('a task without record was adopted', { agentId: entry.id, taskId });
       this.context.events.record({
@@ -189,13 +190,16 @@ export class Registration {
 
   private compareReported(task: TaskEntry, reported: KnownTask): Promise<void> | undefined {
     if (isTerminal(reported.state)) return undefined; // its final update follows
-    const { state } = task.record.status;
-    if (state !== 'TASK_UNREACHABLE' && !isTerminal(state)) return undefined;
-    return this.updates.byMaster(task, {
-      state: reported.state,
-      reason: 'REASON_AGENT_REREGISTERED',
-      message: 'Unreachable agent re-reregistered',
-    });
+    const { state, latest } = task.record.status;
+    const reason = 'REASON_AGENT_REREGISTERED';
+    if (state === 'TASK_UNREACHABLE' || isTerminal(state)) {
+      const verdict = { state: reported.state, reason, message: 'Unreachable agent re-reregistered' };
+      return this.updates.byMaster(task, verdict, reported.latest ?? latest);
+    }
+    // What was acknowledged is not told again: a record that does not have it is one of the past.
+    if (reported.latest === undefined || saysTheSame(reported.latest, latest)) return undefined;
+    const verdict = { state: reported.state, reason, message: 'The record was behind what the agent has told' };
+    return this.updates.byMaster(task, verdict, reported.latest);
   }
 
   /** Never delivered: it is launched when the agent is connected. Otherwise the agent has lost it. */

@@ -37,6 +37,17 @@ export function withKnownFacts(status: TaskStatus, known: TaskStatus | undefined
   };
 }
 
+/** Whether two statuses tell the same of a running container. */
+export function saysTheSame(one: TaskStatus, other: TaskStatus | undefined): boolean {
+  return other !== undefined && digest(one) === digest(other);
+}
+
+function digest({ state, container_status, healthy, health, readiness }: TaskStatus): string {
+  const checks = (health ?? []).map((result) => result?.alive ?? null);
+  const ready = (readiness ?? []).map(({ name, ready: isReady }) => [name, isReady]);
+  return JSON.stringify([state, container_status?.container_id?.value, healthy, checks, ready]);
+}
+
 const PARTITION_STATES: ReadonlySet<TaskState> = new Set([
   'TASK_DROPPED',
   'TASK_UNREACHABLE',

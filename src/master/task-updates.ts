@@ -48,12 +48,16 @@ export class TaskUpdates {
     for (const update of updates) this.oneFromAgent(agent, update);
   }
 
-  /** Puts the master's verdict on record and then tells the framework. Resolves when it is durable. */
-  byMaster(entry: TaskEntry, verdict: MasterVerdict): Promise<void> {
+  /**
+   * Puts the master's verdict on record and then tells the framework. Resolves when it is durable.
+   *
+   * @param known the newest status with facts about the container, if it is not the one on record
+   */
+  byMaster(entry: TaskEntry, verdict: MasterVerdict, known = entry.record.status.latest): Promise<void> {
     const uuid = isTerminal(verdict.state) ? uuidBase64(this.context.ids.uuid()) : undefined;
     const nowMs = this.context.clock.nowMs();
     const made = masterStatus({ taskId: entry.id, agentId: entry.agentId, ...verdict, nowMs, uuid });
-    const status = withKnownFacts(made, entry.record.status.latest);
+    const status = withKnownFacts(made, known);
     if (isTerminal(verdict.state)) this.release(entry);
     return this.record(entry, status, uuid === undefined ? undefined : { uuid, fromAgent: false });
   }

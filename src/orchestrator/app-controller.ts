@@ -219,7 +219,7 @@ export class AppController {
 
   private tellKept(app: App, count: number): void {
     const { id, version } = app.spec;
-    if (!this.isDueToTell(id)) return;
+    if (!this.isDueToTell(`${id} keeps ${count}`)) return;
     this.context.log.error('running instances are newer than the record of their app', { appId: id, count, version });
     this.context.events.record({
       involvedObject: { kind: 'App', ...namespacedName(id), uid: app.metadata.uid },

@@ -63,6 +63,9 @@ test('names its tasks: live ones and ended ones that nobody has acknowledged', a
     ['live', 'TASK_RUNNING'],
     ['untold', 'TASK_FAILED'],
   ]);
+  // What was acknowledged goes along, for a master that has lost it; what was not is told anyway.
+  const latest = world.master.subscriptions.at(-1)?.tasks.map((task) => task.latest?.state);
+  expect(latest).toEqual(['TASK_RUNNING', undefined]);
 });
 
 test('tasks go on while the master is away and updates arrive afterwards, in order', async () => {

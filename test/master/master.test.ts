@@ -28,6 +28,17 @@ async function launch(...ids: string[]): Promise<void> {
   await world.clock.run(50);
 }
 
+/** What an agent has told about a running task. */
+function toldStatus(taskId: string, agentId: string) {
+  return {
+    task_id: { value: taskId },
+    agent_id: { value: agentId },
+    state: 'TASK_RUNNING' as const,
+    container_status: { container_id: { value: 'c1' }, network_infos: [] },
+    uuid: 'dG9sZA==',
+  };
+}
+
 describe('agents', () => {
   test('a new one is put on record, told its id, and offered', () => {
     expect(agent.heard[0]).toMatchObject({ type: 'SUBSCRIBED', subscribed: { agentId: agent.agentId } });
@@ -86,6 +97,46 @@ describe('agents', () => {
     await world.clock.run(200);
     expect(world.task('old')?.status.state).toBe('TASK_RUNNING');
     expect(late.heard.filter(({ type }) => type === 'KILL')).toEqual([]);
+  });
+
+  test('one that is adopted is as its agent last told: health, address', async () => {
+    const latest = { ...toldStatus('old', 'a9'), health: [{ alive: true, consecutiveFailures: 0 }], healthy: true };
+    const stranger = { info: taskInfo('old', 'a9'), frameworkId: 'f1', state: 'TASK_RUNNING' as const, latest };
+    new ScriptedAgent('host-9', 'a9').connect(master, [stranger]);
+    await world.clock.run(200);
+    const { health, healthy, container_status, uuid } = world.task('old')?.status.latest ?? {};
+    expect({ health, healthy, container_status }).toEqual({
+      health: latest.health,
+      healthy: true,
+      container_status: latest.container_status,
+    });
+    expect(uuid).toBeUndefined();
+  });
+
+  test.each([
+    { name: 'is brought up to date', latest: toldStatus('t1', 'any'), expected: 'TASK_RUNNING' },
+    { name: 'waits for the updates that follow', latest: undefined, expected: 'TASK_STARTING' },
+  ])('a record that is behind what its agent has told $name', async ({ latest, expected }) => {
+    await launch('t1');
+    agent.update('f1', 't1', 'TASK_STARTING');
+    await world.clock.run(50);
+    const known = { info: taskInfo('t1', agent.agentId), frameworkId: 'f1', state: 'TASK_RUNNING' as const };
+    const task = latest === undefined ? known : { ...known, latest };
+    new ScriptedAgent('host-1', agent.agentId, 'again').connect(master, [task]);
+    await world.clock.run(200);
+    expect(world.task('t1')?.status.state).toBe(expected);
+  });
+
+  test('a record that has what its agent has told is left alone', async () => {
+    await launch('t1');
+    agent.update('f1', 't1', 'TASK_RUNNING');
+    await world.clock.run(50);
+    const before = world.task('t1');
+    const { uuid: _, ...latest } = before?.status.latest ?? toldStatus('t1', agent.agentId);
+    const known = { info: taskInfo('t1', agent.agentId), frameworkId: 'f1', state: 'TASK_RUNNING' as const, latest };
+    new ScriptedAgent('host-1', agent.agentId, 'again').connect(master, [known]);
+    await world.clock.run(200);
+    expect(world.task('t1')).toEqual(before);
   });
 
   test('cordoned ones get no offers', async () => {

@@ -27,7 +27,14 @@ const subscribe = z.looseObject({
   subscribe: z.looseObject({
     agent: agentInfo,
     tasks: z
-      .array(z.looseObject({ info: taskInfoSchema, frameworkId: z.string().min(1), state: z.enum(TASK_STATES) }))
+      .array(
+        z.looseObject({
+          info: taskInfoSchema,
+          frameworkId: z.string().min(1),
+          state: z.enum(TASK_STATES),
+          latest: taskStatusSchema.optional(),
+        }),
+      )
       .default([]),
     attempt: z.number().int().nonnegative().optional(),
   }),

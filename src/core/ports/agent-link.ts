@@ -27,6 +27,11 @@ export interface KnownTask {
   readonly info: TaskInfo;
   readonly frameworkId: string;
   readonly state: TaskState;
+  /**
+   * Its newest status, when that was acknowledged: every master had it on record, and one that has not lost its record. Absent:
+   * updates follow.
+   */
+  readonly latest?: TaskStatus;
 }
 
 export type AgentCall =
