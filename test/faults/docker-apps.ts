@@ -125,9 +125,16 @@ export class Caller {
   private readonly failures: string[] = [];
   private readonly done: Promise<void>;
   private wanted = true;
+  private answered = 0;
 
   constructor(private readonly url: string) {
     this.done = this.run();
+  }
+
+  /** Waits for so many more good answers. */
+  async answers(count: number): Promise<void> {
+    const enough = this.answered + count;
+    await waitFor(`${count} answers of ${this.url}`, () => this.answered >= enough, PATIENCE_MS);
   }
 
   /** Ends it; what went wrong so far, with its time. */
@@ -142,7 +149,8 @@ export class Caller {
       try {
         const answer = await fetch(this.url, { signal: AbortSignal.timeout(5_000), headers: { connection: 'close' } });
         await answer.arrayBuffer();
-        if (!answer.ok) this.failures.push(`${new Date().toISOString()} HTTP ${answer.status}`);
+        if (answer.ok) this.answered += 1;
+        else this.failures.push(`${new Date().toISOString()} HTTP ${answer.status}`);
       } catch (error) {
         this.failures.push(`${new Date().toISOString()} ${String(error)}`);
       }
