@@ -12,8 +12,8 @@ export async function readyz(server: ServerNode): Promise<{ readonly status: num
 
 /** One sample of `/metrics`, all label sets added up; undefined: there is none. */
 export async function metric(server: ServerNode, name: string): Promise<number | undefined> {
-  const response = await fetch(`${server.url}/metrics`, { signal: AbortSignal.timeout(5_000) });
-  const lines = (await response.text()).split('\n').filter((line) => new RegExp(`^${name}[ {]`).test(line));
+  const text = (await server.marathon.ok('GET', '/metrics')) as string;
+  const lines = text.split('\n').filter((line) => new RegExp(`^${name}[ {]`).test(line));
   if (lines.length === 0) return undefined;
   return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
 }
@@ -22,6 +22,18 @@ export async function metric(server: ServerNode, name: string): Promise<number |
 export async function deploy(bed: Testbed, id: string, instances: number): Promise<MarathonApp> {
   await bed.marathon().ok('POST', '/v2/apps', webApp(id, { instances }));
   return bed.marathon().settled(id, instances);
+}
+
+/** Removes these apps and all that runs of them, on record or not: an app that comes back takes up what runs. */
+export async function removeApps(bed: Testbed, ids: readonly string[]): Promise<void> {
+  await allWell(bed);
+  const client = bed.marathon();
+  for (const id of ids) {
+    await client.call('POST', '/v2/apps?force=true', webApp(id));
+    await client.call('DELETE', `/v2/apps${id}?force=true`);
+  }
+  for (const id of ids) await client.gone(id);
+  await waitFor('nothing to run', async () => (await bed.running()).size === 0);
 }
 
 /** Every task of the app answers over the network with its own id. */
@@ -68,4 +80,44 @@ export async function untilTaken(
 export async function allWell(bed: Testbed, timeoutMs = 60_000): Promise<void> {
   await Promise.all(bed.servers.map((server) => server.ready(timeoutMs)));
   await bed.allActive(bed.hosts.length, timeoutMs);
+}
+
+/** `/v1/status`, as far as these tests look at it. */
+export interface Status {
+  readonly etcd: { readonly wentBack: readonly { readonly from: number; readonly to: number }[] };
+  readonly orphanedTasks: readonly { readonly id: string; readonly missing: string }[];
+}
+
+export async function statusOf(server: ServerNode): Promise<Status> {
+  return (await server.marathon.ok('GET', '/v1/status')) as Status;
+}
+
+/** Waits until the servers show exactly these tasks as having no owner on record. */
+export async function orphansAre(bed: Testbed, taskIds: readonly string[], timeoutMs = 60_000): Promise<void> {
+  const wanted = [...taskIds].toSorted().join();
+  await waitFor(
+    `the tasks without owner to be ${wanted}`,
+    async () => {
+      const all = await Promise.all(bed.servers.map(statusOf));
+      return all.every(({ orphanedTasks }) => orphanedTasks.map(({ id }) => id).join() === wanted);
+    },
+    timeoutMs,
+    200,
+  );
+}
+
+/** Looks again and again, for so long, that every container of before still runs. */
+export async function holdsFor(bed: Testbed, before: ReadonlyMap<string, string>, ms: number): Promise<void> {
+  const endMs = performance.now() + ms;
+  while (performance.now() < endMs) {
+    expect(await lostSince(bed, before)).toEqual([]);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+}
+
+/** Messages of events with this reason, as etcd has them. */
+export async function events(bed: Testbed, reason: string): Promise<string[]> {
+  const lines = (await bed.etcd[0]?.ctl('get', '--prefix', '--print-value-only', '/berth/v1/events/'))?.split('\n');
+  const all = (lines ?? []).filter(Boolean).map((line) => JSON.parse(line) as { reason: string; message: string });
+  return all.filter((event) => event.reason === reason).map(({ message }) => message);
 }
