@@ -12,7 +12,10 @@ export interface AppStatusInput {
   readonly nowMs: number;
 }
 
-/** What the orchestrator has to say about an app. The same input gives the same status, so that nothing new is not written. */
+/**
+ * What the orchestrator has to say about an app. The same input gives the same status, so that nothing new is not written. Fields
+ * of the present status that this version does not know are kept: a newer one has written them.
+ */
 export function appStatus(input: AppStatusInput): AppStatus {
   const { app, views, launchQueue, nowMs } = input;
   const wanted = app.metadata.deletionTimestamp === undefined ? app.spec.instances : 0;
@@ -20,7 +23,9 @@ export function appStatus(input: AppStatusInput): AppStatus {
   const serving = active.filter(isServing).length;
   const lastTaskFailure = input.lastTaskFailure ?? app.status?.lastTaskFailure;
   const conditions = [available(app, serving, wanted), progressing(input, serving, wanted)];
+  const { launchQueue: _before, ...present } = app.status ?? {};
   return {
+    ...present,
     observedGeneration: app.metadata.generation,
     instances: active.length,
     ...countsOf(views),

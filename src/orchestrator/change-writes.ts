@@ -75,7 +75,9 @@ function putApp(draft: Draft, context: WriteContext): App | undefined {
   };
   const generation = draft.kind === 'none' ? base.generation : base.generation + 1;
   const finalizers = withOurs(metadata.finalizers ?? known?.finalizers ?? []);
-  const app: App = { kind: 'App', metadata: { ...base, ...given, generation, finalizers }, spec };
+  // A newer version may have written fields that are not known here: what is not changed is kept.
+  const rest = created ? {} : stored?.record;
+  const app: App = { ...rest, kind: 'App', metadata: { ...base, ...given, generation, finalizers }, spec };
   return stored?.record.status === undefined ? app : { ...app, status: stored.record.status };
 }
 
