@@ -1,0 +1,259 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { freePort } from '../support/etcd';
+import { waitFor } from '../support/wait';
+import { IMAGE, startWorld, webApp, type World } from '../e2e/world';
+import { DEPLOY, Prometheus, type Target } from './prometheus';
+import { dashboards, queries, rules, withVariables } from './sources';
+
+/** What cannot have data in a cluster where all is well, by name of the query, with the reason. */
+const NO_DATA: ReadonlyMap<string, string> = new Map([
+  ['Berth / Agent | Failed calls | A', 'Docker answers every call'],
+  ['Berth / Control plane | Failed calls | A', 'etcd answers every call'],
+]);
+
+const METRICS_APP = webApp('/shop/web', {
+  role: 'shop',
+  instances: 2,
+  cmd: 'mkdir -p /www && echo "demo_orders_total 7" > /www/numbers && echo ok > /www/index.html && exec httpd -f -p 8080 -h /www',
+  labels: { 'prometheus.io/scrape': 'true', 'prometheus.io/path': '/numbers', 'prometheus.io/port': 'http' },
+  container: {
+    type: 'DOCKER',
+    docker: { image: IMAGE },
+    portMappings: [
+      { containerPort: 9999, hostPort: 0, name: 'other' },
+      { containerPort: 8080, hostPort: 0, name: 'http' },
+    ],
+  },
+  networks: [{ mode: 'container/bridge' }],
+  healthChecks: [{ protocol: 'HTTP', portIndex: 1, path: '/', intervalSeconds: 1, gracePeriodSeconds: 20 }],
+});
+
+let world: World;
+let prometheus: Prometheus;
+
+beforeAll(async () => {
+  world = await startWorld({ servers: 3, agents: 1 });
+  // It listens where its name leads, as agents on machines of their own do.
+  await world.cluster.addAgent(['--listen=127.0.0.2']);
+  await world.cluster.ready();
+  const { marathon } = world;
+  putRole(world.etcd.endpoint);
+  await marathon.ok('POST', '/v2/apps', METRICS_APP);
+  await marathon.ok(
+    'POST',
+    '/v2/apps',
+    job('/batch/fails', { cmd: 'sleep 1; exit 1', backoffSeconds: 1, maxLaunchDelaySeconds: 2 }),
+  );
+  await marathon.ok('POST', '/v2/apps', job('/batch/killed', {}));
+  await marathon.ok('POST', '/v2/apps', job('/batch/huge', { cpus: 1_000 }));
+  await marathon.ok('POST', '/v2/apps', job('/batch/unhealthy', unhealthy()));
+  await marathon.ok(
+    'POST',
+    '/v2/apps',
+    job('/batch/unknown', { container: { type: 'DOCKER', docker: { image: '127.0.0.1:9/no/such' } } }),
+  );
+  prometheus = await Prometheus.start(join(world.cluster.dir, 'prometheus'), configuration(await freePort()));
+  await waitFor('the web app to be healthy', async () => (await app('/shop/web')).tasksHealthy === 2, 60_000);
+}, 180_000);
+afterAll(async () => {
+  await prometheus?.stop();
+  await world?.stop();
+}, 120_000);
+
+function job(id: string, overrides: Record<string, unknown>): Record<string, unknown> {
+  return {
+    id,
+    cmd: 'sleep 1000',
+    cpus: 0.1,
+    mem: 32,
+    container: { type: 'DOCKER', docker: { image: IMAGE } },
+    ...overrides,
+  };
+}
+
+/** Its check fails, and nobody kills it for that. */
+function unhealthy(): Record<string, unknown> {
+  const check = {
+    protocol: 'COMMAND',
+    command: { value: 'false' },
+    intervalSeconds: 1,
+    gracePeriodSeconds: 0,
+    maxConsecutiveFailures: 0,
+  };
+  return { healthChecks: [check] };
+}
+
+function putRole(endpoint: string): void {
+  const metadata = { name: 'shop', uid: 'r1', creationTimestamp: '2024-01-01T00:00:00Z', generation: 1 };
+  const spec = { name: 'shop', weight: 2, quota: { guarantees: { cpus: 1, mem: 64 }, limits: { cpus: 8, mem: 512 } } };
+  const record = JSON.stringify({ kind: 'Role', metadata, spec });
+  const env = { ...process.env, ETCDCTL_API: '3' };
+  execFileSync('etcdctl', [`--endpoints=${endpoint}`, 'put', '/berth/v1/roles/shop', record], { env, timeout: 10_000 });
+}
+
+/** deploy/prometheus/prometheus.yml as it is, with the job for Marathon switched on; only addresses and intervals differ. */
+function configuration(unused: number): string {
+  const etcd = world.etcd.endpoint.replace('http://', '');
+  const servers = world.cluster.servers.map(({ marathonUrl }) => marathonUrl.replace('http://', ''));
+  const text = readFileSync(join(DEPLOY, 'prometheus/prometheus.yml'), 'utf8');
+  const [head = '', example = ''] = text.split('  # A configuration that was written for Marathon');
+  const switchedOn = example
+    .split('\n')
+    .slice(1)
+    .map((line) => line.replace(/^ {2}# /, '  '))
+    .join('\n');
+  return (head + switchedOn)
+    .replaceAll(/berth-([123]):8080/g, (_, n: string) => servers[Number(n) - 1] ?? `127.0.0.1:${unused}`)
+    .replaceAll(/berth-[123]:2379/g, etcd)
+    .replaceAll(/(scrape_interval|evaluation_interval): \d+s/g, '$1: 1s')
+    .replaceAll(/refresh_interval: \d+s/g, 'refresh_interval: 1s')
+    .replaceAll("'\n        refresh", "'\n        refresh");
+}
+
+function agentUrls(): string[] {
+  return world.cluster.agents.map(({ name, port }) => `http://${name}:${port}`);
+}
+
+async function app(id: string) {
+  return world.marathon.app(id);
+}
+
+const ofJob = (targets: readonly Target[], job: string) => targets.filter(({ labels }) => labels['job'] === job);
+
+test('every process is found and scraped, each once', async () => {
+  const wanted = { 'berth-server': 3, 'berth-agent': 2, 'berth-etcd': 1, apps: 2 };
+  const settled = async () => {
+    const targets = (await prometheus.targets()).filter(({ labels }) => labels['job'] !== 'marathon');
+    return targets.every(({ health }) => health === 'up') && ofJob(targets, 'apps').length === 2 && targets;
+  };
+  const up = await waitFor('all targets to be up', settled, 60_000).catch(async (error: unknown) => {
+    throw new Error(JSON.stringify(await prometheus.targets(), undefined, 1), { cause: error });
+  });
+  expect(Object.fromEntries(Object.keys(wanted).map((name) => [name, ofJob(up, name).length]))).toEqual(wanted);
+  expect(ofJob(up, 'apps').map(({ labels }) => [labels['app'], labels['port']])).toEqual([
+    ['/shop/web', 'http'],
+    ['/shop/web', 'http'],
+  ]);
+}, 90_000);
+
+test('an app is scraped at the path and port that its labels name', async () => {
+  const series = await waitFor('metrics of the app', async () => {
+    const found = await prometheus.query('demo_orders_total');
+    return found.length === 2 && found;
+  });
+  const tasks = (await app('/shop/web')).tasks.map(({ id }) => id);
+  expect(series.map(({ metric }) => metric['task_id']).sort()).toEqual([...tasks].sort());
+  expect(series.map(({ value }) => value[1])).toEqual(['7', '7']);
+});
+
+test("Prometheus' own discovery for Marathon works", async () => {
+  const found = await waitFor(
+    'targets of Marathon',
+    async () => {
+      const targets = ofJob(await prometheus.targets(), 'marathon').filter(
+        ({ labels }) => labels['app'] === '/shop/web',
+      );
+      return targets.length === 4 && targets;
+    },
+    60_000,
+  );
+  const { tasks } = await app('/shop/web');
+  const wanted = tasks.flatMap(({ host, ports }) => ports.map((port) => `http://${host}:${port}/metrics`));
+  expect(found.map(({ scrapeUrl }) => scrapeUrl).sort()).toEqual(wanted.sort());
+});
+
+test.each(['server', 'agent'])('promtool has nothing against the metrics of a %s', async (part) => {
+  const urls = {
+    server: (await world.cluster.leader()).marathonUrl,
+    agent: agentUrls()[0] ?? '',
+  };
+  await (await fetch(`${urls[part as 'agent']}/metrics`)).text(); // the first scrape measures, the second shows
+  const text = await (await fetch(`${urls[part as 'agent']}/metrics`)).text();
+  expect(text).toContain('berth_build_info{');
+  const checked = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8', timeout: 20_000 });
+  expect(checked.stdout + checked.stderr).toBe('');
+  expect(checked.status).toBe(0);
+});
+
+test('the sum over all servers counts the cluster once', async () => {
+  const connected = 'berth_agents{state="connected"}';
+  let series = await prometheus.query(connected);
+  await waitFor('one server to tell', async () => (series = await prometheus.query(connected)).length === 1).catch(
+    (error: unknown) => {
+      throw new Error(JSON.stringify(series), { cause: error });
+    },
+  );
+  const numbers = ['berth_agents{state="connected"}', 'berth_leader', 'berth_app_instances_desired{app="/shop/web"}'];
+  const sums = await Promise.all(numbers.map((name) => prometheus.query(`sum(${name})`)));
+  expect(sums.map(([sum]) => sum?.value[1])).toEqual(['2', '1', '2']);
+});
+
+test('every query of every dashboard brings data', async () => {
+  await world.marathon.ok('DELETE', '/v2/apps//batch/killed'); // a kill, and a rollout that ends
+  const all = queries();
+  expect(all.length).toBeGreaterThan(100);
+  const empty = async () => {
+    const names: string[] = [];
+    for (const { name, expression } of all) {
+      const series = await prometheus.query(expression);
+      if (!series.some(({ value }) => value[1] !== 'NaN')) names.push(name);
+    }
+    return names.filter((name) => !NO_DATA.has(name));
+  };
+  let left: string[] = [];
+  await waitFor('data', async () => (left = await empty()).length === 0, 60_000, 1_000).catch(() => undefined);
+  expect(left).toEqual([]);
+}, 90_000);
+
+test('every variable of every dashboard has values', async () => {
+  for (const board of dashboards()) {
+    for (const { definition } of board.templating.list) {
+      if (definition === undefined) continue;
+      const [, selector = '', label = ''] = /^label_values\((.*), (\w+)\)$/.exec(definition) ?? [];
+      expect([board.title, definition, await prometheus.labelValues(label, withVariables(selector))]).not.toEqual([
+        board.title,
+        definition,
+        [],
+      ]);
+    }
+  }
+});
+
+test('every rule is evaluated, and what recording rules record is there', async () => {
+  const states = await waitFor('the rules to be evaluated', async () => {
+    const found = await prometheus.rules();
+    return found.every(({ health }) => health !== 'unknown') && found;
+  });
+  expect(states.length).toBe(rules().length);
+  expect(states.filter(({ health }) => health !== 'ok')).toEqual([]);
+  for (const { record } of rules()) {
+    if (record !== undefined) expect([record, (await prometheus.query(record)).length > 0]).toEqual([record, true]);
+  }
+});
+
+test('what is wrong in this cluster would be told, and nothing else', async () => {
+  const pending = await waitFor('alerts', async () => {
+    const active = (await prometheus.rules()).filter(({ type, state }) => type === 'alerting' && state !== 'inactive');
+    return active.length > 0 && active.map(({ name }) => name).sort();
+  });
+  console.log(pending);
+});
+
+test('an app that is removed leaves no series and no target behind', async () => {
+  await world.marathon.ok('DELETE', '/v2/apps//shop/web?force=true');
+  await waitFor(
+    'its tasks to end',
+    async () => (await world.marathon.call('GET', '/v2/apps//shop/web')).status === 404,
+    60_000,
+  );
+  const pages = async () =>
+    Promise.all(
+      [...world.cluster.servers.map(({ marathonUrl }) => marathonUrl), ...agentUrls()].map(async (url) =>
+        (await fetch(`${url}/metrics`)).text(),
+      ),
+    );
+  await waitFor('the series to go', async () => !(await pages()).join('\n').includes('/shop/web'));
+  await waitFor('the targets to go', async () => ofJob(await prometheus.targets(), 'apps').length === 0);
+}, 120_000);
