@@ -22,7 +22,7 @@ function describe(url: string, answer: ClusterStatus): string {
       'leader',
       leader === null || leader === undefined ? 'NONE: nothing is placed until one is elected' : leaderText(leader),
     ],
-    ['etcd', etcd.healthy ? 'healthy' : `NOT HEALTHY${etcd.message === undefined ? '' : `: ${etcd.message}`}`],
+    ['etcd', etcdText(etcd)],
     ['access', AUTH_TEXT[answer.auth]],
   ];
   const agentRows = agents.map(({ id, hostname, port, state, resources }) => [
@@ -48,6 +48,11 @@ function describe(url: string, answer: ClusterStatus): string {
     apps.length === 0 ? 'no apps\n' : table([['APP', 'INSTANCES', 'RUNNING', 'HEALTHY', 'UNHEALTHY', ''], ...appRows]),
     ...(orphanRows.length === 0 ? [] : [table([['TASK WITHOUT OWNER', 'AGENT', 'IT IS LEFT ALONE'], ...orphanRows])]),
   ].join('\n');
+}
+
+function etcdText({ healthy, message }: ClusterStatus['etcd']): string {
+  if (!healthy) return `NOT HEALTHY${message === undefined ? '' : `: ${message}`}`;
+  return message === undefined || message === 'answers' ? 'healthy' : message;
 }
 
 function leaderText(leader: NonNullable<ClusterStatus['leader']>): string {

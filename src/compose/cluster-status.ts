@@ -69,12 +69,12 @@ export function clusterStatus(
     readonly cluster: string;
     readonly leader: LeaderInfo | undefined;
     readonly etcdEndpoints: readonly string[];
+    readonly etcdMessage: string;
     readonly auth: ClusterStatus['auth'];
     readonly rewinds: readonly { readonly atMs: number; readonly from: number; readonly to: number }[];
   },
 ): ClusterStatus {
-  const { version, cluster, leader, etcdEndpoints, auth, rewinds } = about;
-  const healthy = records.isFresh();
+  const { version, cluster, leader, etcdEndpoints, etcdMessage, auth, rewinds } = about;
   return {
     version,
     cluster,
@@ -83,9 +83,9 @@ export function clusterStatus(
         ? null
         : { hostname: leader.hostname, marathonAddress: leader.marathonAddress, mesosAddress: leader.mesosAddress },
     etcd: {
-      healthy,
+      healthy: records.isFresh(),
       endpoints: etcdEndpoints,
-      message: healthy ? 'answers' : 'does not answer; what is shown may be stale',
+      message: etcdMessage,
       wentBack: rewinds.map(({ atMs, from, to }) => ({ at: timestamp(atMs), from, to })),
     },
     auth,

@@ -301,6 +301,7 @@ function statusOf(parts: ServerParts): ReturnType<typeof clusterStatus> {
     etcdEndpoints: options.etcdEndpoints,
     auth: options.auth.kind === 'loopback' ? 'none-loopback' : options.auth.kind,
     rewinds: records.rewinds(),
+    etcdMessage: etcdText(records),
   });
 }
 
@@ -316,7 +317,7 @@ function readiness({ records, election }: ServerParts): ReadyCheck[] {
     {
       name: 'etcd',
       ok: records.isFresh(),
-      message: records.isFresh() ? 'answers' : 'does not answer; what is read may be stale',
+      message: etcdText(records),
     },
     {
       name: 'leader',
@@ -327,6 +328,12 @@ function readiness({ records, election }: ServerParts): ReadyCheck[] {
       ? []
       : [{ name: 'history', ok: records.isFresh(), message: rewindText(rewind, records.isFresh()) }]),
   ];
+}
+
+function etcdText(records: MirrorRecords): string {
+  if (!records.isFresh()) return 'does not answer; what is read may be stale';
+  const refusal = records.refusesWrites();
+  return refusal === undefined ? 'answers' : `answers, but takes no writes: ${refusal}`;
 }
 
 function rewindText({ atMs, from, to }: Rewind, isTakenIn: boolean): string {

@@ -136,6 +136,9 @@ export class UnavailableError extends BerthError {
   }
 }
 
+/** The store answers reads but takes no writes: its database is full. Nothing was written. */
+export class StoreFullError extends UnavailableError {}
+
 export class TimeoutError extends BerthError {
   readonly code = 'TIMEOUT';
   override readonly retryable = true;

@@ -143,6 +143,7 @@ describe('status', () => {
   test.each<[Record<string, unknown>, RegExp]>([
     [{ leader: null }, /leader +NONE/],
     [{ etcd: { healthy: false, message: 'no answer' } }, /etcd +NOT HEALTHY: no answer/],
+    [{ etcd: { healthy: true, message: 'answers, but takes no writes' } }, /etcd +answers, but takes no writes/],
     [{ auth: 'insecure' }, /access +NONE: anybody/],
     [{ agents: [], apps: [] }, /no agents\n\nno apps/],
     [{ orphanedTasks: [{ id: 'web.1', hostname: 'a1', missing: 'app /web' }] }, /web\.1 +a1 +no record of app \/web/],

@@ -1,5 +1,5 @@
 import { status, type ServiceError } from '@grpc/grpc-js';
-import { CompactedError, messageOf, TooLargeError, UnavailableError } from '../../core/errors';
+import { CompactedError, messageOf, StoreFullError, TooLargeError, UnavailableError } from '../../core/errors';
 
 /** A failed call as grpc-js reports it. */
 export function isServiceError(error: unknown): error is ServiceError {
@@ -14,7 +14,12 @@ export function failureOf(error: unknown, askedRevision = 0): Error {
   if (code === status.INVALID_ARGUMENT && /too large/.test(details)) return new TooLargeError(`etcd: ${details}`);
   if (code === status.INVALID_ARGUMENT && !/auth|user name/.test(details))
     return new Error(`etcd refuses the request: ${details}`, { cause: error }); // our bug
-  return new UnavailableError('etcd', { cause: error, detail: explain(code, details) });
+  const failure = { cause: error, detail: explain(code, details) };
+  return isFull(code, details) ? new StoreFullError('etcd', failure) : new UnavailableError('etcd', failure);
+}
+
+function isFull(code: status, details: string): boolean {
+  return code === status.RESOURCE_EXHAUSTED && /space exceeded/.test(details);
 }
 
 /** The login is no longer good, and the call was refused before it could have any effect. */
@@ -42,7 +47,7 @@ export function isLeaseGone(error: unknown): boolean {
 
 function explain(code: status, details: string): string {
   if (code === status.DEADLINE_EXCEEDED) return 'it did not answer in time';
-  if (code === status.RESOURCE_EXHAUSTED && /space exceeded/.test(details))
+  if (isFull(code, details))
     return 'its database is full: compact and defragment it, raise --quota-backend-bytes, then `etcdctl alarm disarm`';
   const refused = [status.UNAUTHENTICATED, status.PERMISSION_DENIED, status.INVALID_ARGUMENT].includes(code);
   return refused ? `it refuses our login: ${details}` : details;

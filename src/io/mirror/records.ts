@@ -1,4 +1,4 @@
-import { messageOf, UnavailableError } from '../../core/errors';
+import { messageOf, StoreFullError, UnavailableError } from '../../core/errors';
 import { LIMITS } from '../../core/limits';
 import { sleep, type Clock } from '../../core/ports/clock';
 import type { Logger } from '../../core/ports/logger';
@@ -49,6 +49,8 @@ export class MirrorRecords implements Records {
   private readonly listeners = new Set<(changes: readonly RecordChange[]) => void>();
   private readonly log: Logger;
   private fresh = false;
+  /** Why the store takes no writes, as it last said. */
+  private full: string | undefined;
   /** The store went back in time: nothing is written until everything has been read anew. */
   private refusal: UnavailableError | undefined;
   private readonly rewound: Rewind[] = [];
@@ -116,6 +118,11 @@ export class MirrorRecords implements Records {
     return this.fresh;
   }
 
+  /** Why the store takes no writes although it answers; undefined: it does, as far as this replica knows. */
+  refusesWrites(): string | undefined {
+    return this.full;
+  }
+
   corrupt(): readonly { readonly key: string; readonly error: string }[] {
     return [...this.state.corrupt].map(([key, error]) => ({ key, error }));
   }
@@ -147,7 +154,7 @@ export class MirrorRecords implements Records {
     const prepared = prepare(writes);
     for (const own of prepared.own) this.state.expectOwn(own);
     try {
-      const revision = await this.store.commit(prepared.writes, fence);
+      const revision = await this.commit(prepared.writes, fence);
       for (const own of prepared.own) this.state.applyOwn(own, revision);
       return revision;
     } catch (error) {
@@ -285,11 +292,24 @@ export class MirrorRecords implements Records {
     }
   }
 
+  private async commit(writes: readonly Write[], fence?: Fence): Promise<number> {
+    try {
+      const revision = await this.store.commit(writes, fence);
+      this.full = undefined;
+      return revision;
+    } catch (error) {
+      if (error instanceof StoreFullError) this.full = error.message;
+      throw error;
+    }
+  }
+
   /** A revision the watch must reach, confirmed by the store; undefined when the store does not answer. */
   private async confirmed(): Promise<number | undefined> {
     try {
       return await this.target();
     } catch (error) {
+      // It answers; that the watch is alive can be proven again when it takes writes.
+      if (error instanceof StoreFullError) return this.state.revision;
       this.log.warn('the store does not answer the mirror', { error: messageOf(error) });
       return undefined;
     }
@@ -300,9 +320,10 @@ export class MirrorRecords implements Records {
     const known = this.state.revision;
     const head = await this.headRevision();
     this.refuseThePast(known, head);
-    if (await this.progress.reached(head, USUAL_LAG_MS)) return head;
+    // A store that was full is asked with a write whether it still is.
+    if (this.full === undefined && (await this.progress.reached(head, USUAL_LAG_MS))) return head;
     // Either the watch is slow, or others use this etcd too and the newest revision is theirs: only a write of ours can tell.
-    return this.store.commit([{ kind: 'put', key: SYNC_KEY, value: '' }]);
+    return this.commit([{ kind: 'put', key: SYNC_KEY, value: '' }]);
   }
 
   private async headRevision(): Promise<number> {
@@ -347,6 +368,10 @@ export class MirrorRecords implements Records {
   private report(): void {
     const records = this.metrics.gauge({ name: 'berth_records', help: 'Records in the mirror.', labels: ['kind'] });
     const fresh = this.metrics.gauge({ name: 'berth_mirror_fresh', help: '1 while the store answers and is watched.' });
+    const full = this.metrics.gauge({
+      name: 'berth_store_full',
+      help: '1 while the store refuses writes because its database is full.',
+    });
     const corrupt = this.metrics.gauge({
       name: 'berth_corrupt_records',
       help: 'Records in the store that cannot be parsed and were set aside.',
@@ -354,6 +379,7 @@ export class MirrorRecords implements Records {
     this.metrics.onCollect(() => {
       for (const kind of ALL_KINDS) records.set(this.state.collection(kind).size, { kind });
       fresh.set(this.fresh ? 1 : 0);
+      full.set(this.full === undefined ? 0 : 1);
       corrupt.set(this.state.corrupt.size);
     });
   }

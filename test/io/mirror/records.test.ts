@@ -3,6 +3,7 @@ import {
   ConflictError,
   FencedError,
   InvalidError,
+  StoreFullError,
   TooLargeError,
   UnavailableError,
 } from '../../../src/core/errors';
@@ -483,6 +484,26 @@ describe('when the watch ends', () => {
     await started;
     controller.abort();
     await records.stopped();
+  });
+});
+
+describe('a store that is full', () => {
+  it('is read on, says so, and is asked whether it takes writes again', async () => {
+    const { records, faults, clock, metrics } = await open({ before: (store) => putRole(store, 'a') });
+    faults.before = ({ name }) => {
+      if (name === 'commit') throw new StoreFullError('store', { detail: 'its database is full' });
+    };
+    await expect(write(records, 'b')).rejects.toThrow(/full/);
+    await clock.run(3 * LIMITS.mirrorProbeMs);
+    expect(records.isFresh()).toBe(true);
+    expect(records.refusesWrites()).toMatch(/its database is full/);
+    expect(metrics.read('berth_store_full')).toBe(1);
+    delete faults.before;
+    await clock.run(2 * LIMITS.mirrorProbeMs);
+    expect(records.refusesWrites()).toBeUndefined();
+    expect(metrics.read('berth_store_full')).toBe(0);
+    await write(records, 'b');
+    expect(roles(records)).toEqual({ a: 1, b: 1 });
   });
 });
 
