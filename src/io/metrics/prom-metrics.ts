@@ -46,7 +46,7 @@ export class PromMetrics implements Metrics {
         inc: (labels = {}, amount = 1) => counter.inc({ ...labels }, amount),
         remove: (labels) => counter.remove({ ...labels }),
         // As with gauges: a 0 would be a statement.
-        reset: () => (options.labels === undefined ? counter.remove() : counter.reset()),
+        reset: () => (isLabelled(options) ? counter.reset() : counter.remove()),
       };
     });
   }
@@ -58,7 +58,7 @@ export class PromMetrics implements Metrics {
         set: (value, labels = {}) => gauge.set({ ...labels }, value),
         remove: (labels) => gauge.remove({ ...labels }),
         // prom-client's reset() would leave a gauge without labels at 0, which is a statement too.
-        reset: () => (options.labels === undefined ? gauge.remove() : gauge.reset()),
+        reset: () => (isLabelled(options) ? gauge.reset() : gauge.remove()),
       };
     });
   }
@@ -98,4 +98,8 @@ function once<T>(known: Map<string, T>, name: string, make: () => T): T {
   const found = known.get(name) ?? make();
   known.set(name, found);
   return found;
+}
+
+function isLabelled({ labels = [] }: MetricOptions): boolean {
+  return labels.length > 0;
 }

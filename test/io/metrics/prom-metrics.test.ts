@@ -28,7 +28,7 @@ describe('PromMetrics', () => {
   it('drops series of what has ended', async () => {
     const metrics = new PromMetrics();
     const labelled = metrics.gauge({ name: 'berth_task_up', help: 'Up.', labels: ['task'] });
-    const plain = metrics.gauge({ name: 'berth_leader', help: 'Leads.' });
+    const plain = metrics.gauge({ name: 'berth_leader', help: 'Leads.', labels: [] });
     labelled.set(1, { task: 'a' });
     labelled.set(1, { task: 'b' });
     plain.set(1);
