@@ -16,6 +16,8 @@ export interface ServerUnderTest {
   readonly kubeconfig: string;
   readonly marathon: MarathonClient;
   restart(): Promise<void>;
+  /** Stops it as an operator does (SIGTERM) and starts it from another build. Resolves when it is ready. */
+  upgrade(main: string): Promise<void>;
 }
 
 export interface AgentUnderTest {
@@ -24,6 +26,8 @@ export interface AgentUnderTest {
   readonly port: number;
   readonly workDir: string;
   restart(): Promise<void>;
+  /** Stops it as an operator does (SIGTERM) and starts it from another build. Resolves when it answers. */
+  upgrade(main: string): Promise<void>;
 }
 
 export interface ClusterOptions {
@@ -33,6 +37,8 @@ export interface ClusterOptions {
   readonly agents?: number;
   readonly serverFlags?: readonly string[];
   readonly agentFlags?: readonly string[];
+  /** `main.js` of another build to run; dist/main.js by default. */
+  readonly main?: string;
 }
 
 /** Real `berth server` and `berth agent` processes on a given etcd and Docker engine; everything else is temporary. */
@@ -72,9 +78,7 @@ export class Cluster {
     const [marathon = 0, mesos = 0, kube = 0] = await freePorts(3);
     const dataDir = join(this.dir, `server-${index}`);
     mkdirSync(dataDir);
-    const command = [
-      process.execPath,
-      MAIN,
+    const flags = [
       'server',
       `--etcd-endpoints=${this.options.etcdEndpoint}`,
       `--marathon-port=${marathon}`,
@@ -83,7 +87,8 @@ export class Cluster {
       `--data-dir=${dataDir}`,
       ...(this.options.serverFlags ?? []),
     ];
-    const start = () => startProcess(command, join(this.dir, `server-${index}.log`));
+    let main = this.options.main ?? MAIN;
+    const start = () => startProcess([process.execPath, main, ...flags], join(this.dir, `server-${index}.log`));
     const marathonUrl = `http://127.0.0.1:${marathon}`;
     const server: ServerUnderTest = {
       process: start(),
@@ -98,6 +103,12 @@ export class Cluster {
         server.process = start();
         await waitFor('the server to be ready again', () => isReady(marathonUrl));
       },
+      async upgrade(to) {
+        await server.process.kill('SIGTERM');
+        main = to;
+        server.process = start();
+        await waitFor('the upgraded server to be ready', () => isReady(marathonUrl));
+      },
     };
     this.servers.push(server);
     return server;
@@ -109,9 +120,7 @@ export class Cluster {
     const workDir = join(this.dir, `agent-${index}`);
     mkdirSync(workDir);
     const first = 31_000 + index * 1_000;
-    const command = [
-      process.execPath,
-      MAIN,
+    const words = [
       'agent',
       `--master=${this.servers.map((server) => server.mesosAddress).join(',')}`,
       `--port=${port}`,
@@ -122,7 +131,8 @@ export class Cluster {
       ...(this.options.agentFlags ?? []),
       ...flags,
     ];
-    const start = () => startProcess(command, join(this.dir, `agent-${index}.log`));
+    let main = this.options.main ?? MAIN;
+    const start = () => startProcess([process.execPath, main, ...words], join(this.dir, `agent-${index}.log`));
     const agent: AgentUnderTest = {
       process: start(),
       name: `127.0.0.${index + 1}`,
@@ -132,6 +142,12 @@ export class Cluster {
         await agent.process.kill('SIGKILL');
         agent.process = start();
         await waitFor('the agent to answer', async () => (await fetch(`http://127.0.0.1:${port}/health`)).ok);
+      },
+      async upgrade(to) {
+        await agent.process.kill('SIGTERM');
+        main = to;
+        agent.process = start();
+        await waitFor('the upgraded agent to answer', async () => (await fetch(`http://127.0.0.1:${port}/health`)).ok);
       },
     };
     this.agents.push(agent);
