@@ -18,6 +18,12 @@ export interface MasterVerdict {
   readonly message: string;
 }
 
+const OUT_OF_MEMORY = {
+  state: 'TASK_FAILED',
+  reason: 'REASON_CONTAINER_LIMITATION_MEMORY',
+  source: 'SOURCE_EXECUTOR',
+};
+
 /**
  * The way of every status: into the task's record first, then to the framework, whose acknowledgement goes on to the agent. A
  * task whose final status is acknowledged leaves the records. Difference from Mesos on purpose: final states that the master
@@ -41,6 +47,8 @@ export class TaskUpdates {
       help: 'Tasks that reached a final state.',
       labels: ['state', 'reason', 'source'],
     });
+    // A rise from nothing is no rise to Prometheus: the first of these must be seen, too.
+    this.exits.inc(OUT_OF_MEMORY, 0);
   }
 
   /** Updates of one call of an agent, in order. */

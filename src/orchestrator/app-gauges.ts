@@ -26,6 +26,7 @@ export class AppGauges {
   start(collectors: Pick<Metrics, 'onCollect'>): void {
     this.uncollect = collectors.onCollect(() => this.collect());
     this.metrics.brakeEngaged.set(0);
+    for (const result of ['succeeded', 'failed']) this.metrics.rollouts.inc({ result }, 0);
   }
 
   stop(): void {

@@ -26,6 +26,7 @@ export class ImagePuller {
       help: 'Image pulls by result',
       labels: ['result'],
     });
+    for (const result of ['ok', 'failed']) this.pulls.inc({ result }, 0); // a rise from nothing is no rise to Prometheus
   }
 
   /**
