@@ -23,24 +23,21 @@ export const FAULTS: readonly Fault[] = [
 ];
 
 const BY_NAME = new Map([...FAULTS, USER_ACT].map((fault) => [fault.name, fault]));
-const WEIGHT = FAULTS.reduce((sum, { weight }) => sum + weight, 0);
 
 /** The trouble that dice think of, without end. Does not depend on what becomes of it. */
 export function* drawn(dice: Dice): Generator<Decision, never> {
   for (;;) {
     const waitMs = dice.one(0, 50, 400, 1_500, 3_000);
-    const fault = dice.hit(0.5) ? USER_ACT : drawFault(dice);
-    yield { waitMs, what: fault.name, how: fault.draw(dice) };
+    if (dice.hit(0.5)) yield { waitMs, what: USER_ACT.name, how: USER_ACT.draw(dice) };
+    else yield { ...drawFrom(FAULTS, dice), waitMs };
   }
 }
 
-function drawFault(dice: Dice): Fault {
-  let left = dice.share() * WEIGHT;
-  for (const fault of FAULTS) {
-    left -= fault.weight;
-    if (left < 0) return fault;
-  }
-  return USER_ACT;
+/** One of these, by weight, at once. */
+export function drawFrom(faults: readonly Fault[], dice: Dice): Decision {
+  let left = dice.share() * faults.reduce((sum, { weight }) => sum + weight, 0);
+  const fault = faults.find(({ weight }) => (left -= weight) < 0) ?? USER_ACT;
+  return { waitMs: 0, what: fault.name, how: fault.draw(dice) };
 }
 
 /** Makes it happen. Throws when there is no such thing. */

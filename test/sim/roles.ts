@@ -17,7 +17,13 @@ export interface RoleDeps {
   readonly process: SimProcess;
   readonly seeds: Seeds;
   readonly log: Logger;
+  /** The store went back in time; see MasterOptions. */
+  readonly awaitAgents: boolean;
+  readonly onSettled: () => void;
 }
+
+/** Milliseconds after which agents that a new leader does not hear from count as lost. */
+export const REREGISTER_MS = 20_000;
 
 export interface Roles {
   readonly connect: MasterDoor['connect'];
@@ -25,15 +31,24 @@ export interface Roles {
 }
 
 /** Master and orchestrator of one term, wired as the composition root wires them (compose/server). */
-export function rolesOf({ records, watched, term, process: clock, seeds, log }: RoleDeps): Roles {
+export function rolesOf({
+  records,
+  watched,
+  term,
+  process: clock,
+  seeds,
+  log,
+  awaitAgents,
+  onSettled,
+}: RoleDeps): Roles {
   const metrics = noopMetrics();
   const shared = { fence: term.fence, signal: term.signal, clock, log, metrics, crashPoints: clock };
   const ids = seeds.ids();
   const events = new StoredEventRecorder(records, clock, ids, log, 'master');
   const master = new Master(
-    { ...shared, records, term, events, ids, random: seeds.random() },
+    { ...shared, records, term, events, ids, random: seeds.random(), onSettled },
     // As by default in proportion, shorter so that a run need not last for hours of fake time.
-    { pingIntervalMs: 1_000, maxMissedPings: 5, reregisterTimeoutMs: 20_000 },
+    { pingIntervalMs: 1_000, maxMissedPings: 5, reregisterTimeoutMs: REREGISTER_MS, awaitAgents },
   );
   const orchestrator = new Orchestrator({
     ...shared,

@@ -1,6 +1,8 @@
 import type { CrashPoint } from '../../src/core/ports/crash-points';
 import type { Election, LeaderInfo, Term } from '../../src/core/ports/election';
 import type { Logger } from '../../src/core/ports/logger';
+import type { Records } from '../../src/core/ports/records';
+import { RestoredStore } from '../../src/compose/restored-store';
 import { LeaseElection } from '../../src/io/election/lease-election';
 import type { MemoryLeases } from '../../src/io/memory/leases';
 import type { MemoryStore } from '../../src/io/memory/store';
@@ -11,10 +13,9 @@ import type { Dice, Seeds } from './dice';
 import type { History } from '../checker/history';
 import type { MasterDoor } from './link';
 import { type Machine, SimProcess } from './process';
-import { rolesOf } from './roles';
+import { REREGISTER_MS, rolesOf } from './roles';
 import { noTrouble, StoreClient, type StoreTrouble } from './store-client';
 import type { Committed } from '../checker/fence-rules';
-import type { RolloutRules } from '../checker/rollout-rules';
 import type { Replica } from './users';
 
 /** What all servers share. */
@@ -24,7 +25,8 @@ export interface Cluster {
   readonly leases: MemoryLeases;
   readonly seeds: Seeds;
   readonly history: History;
-  readonly rules: RolloutRules;
+  /** The same records, with an eye on what an orchestrator writes. */
+  readonly watching: (records: Records) => Records;
   readonly log: Logger;
   onCommit(committed: Committed): void;
 }
@@ -34,6 +36,7 @@ interface Running {
   readonly client: StoreClient;
   readonly stop: AbortController;
   readonly records: MirrorRecords;
+  readonly restored: RestoredStore;
   readonly election: Election;
   readonly replica: Replica;
   door: MasterDoor | undefined;
@@ -96,10 +99,12 @@ export class SimServer {
       version: 'sim',
     };
     const election = new LeaseElection(leases.client(client.leaseFaults()), client, me, process, log);
+    records.onRewind(() => election.abdicate());
+    const restored = new RestoredStore(client, records, process, log, REREGISTER_MS);
     const apps = new GroupManager(records, process, ids, log, { crashPoints: process });
     const stop = new AbortController();
     const replica: Replica = { name: this.name, records, apps };
-    const running: Running = { process, client, stop, records, election, replica, door: undefined };
+    const running: Running = { process, client, stop, records, restored, election, replica, door: undefined };
     this.running = running;
     history.note(`${this.name} starts`);
     void records.start(stop.signal).then(() => election.run((term) => this.lead(running, term), stop.signal));
@@ -156,13 +161,17 @@ export class SimServer {
 
   /** As the composition root does it. */
   private async lead(running: Running, term: Term): Promise<void> {
-    const { history, log, rules, seeds } = this.cluster;
+    const { history, log, watching, seeds } = this.cluster;
     history.note(`${this.name} leads, term ${term.fence.createRevision}`);
     try {
       await running.records.sync();
+      const wentBack = await running.restored.why();
+      if (wentBack !== undefined) history.note(`${this.name}: ${wentBack}`);
       const roles = rolesOf({
+        awaitAgents: wentBack !== undefined,
+        onSettled: () => void running.restored.settled(term.fence),
         records: running.records,
-        watched: rules.watching(running.records),
+        watched: watching(running.records),
         term,
         process: running.process,
         seeds,

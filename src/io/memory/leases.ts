@@ -45,7 +45,14 @@ export class MemoryLeases {
   /** Takes the lease behind a key away, as an operator can; its keys go with it. */
   revokeHolder(key: string): void {
     const createRevision = this.store.peek(key)?.createRevision;
+    if (createRevision === undefined) return;
     for (const [leaseId, { keys }] of this.held) if (keys.get(key) === createRevision) this.revoke(leaseId);
+  }
+
+  /** Every lease is gone without a trace, as with the store it was in. */
+  forgetAll(): void {
+    for (const { timer } of this.held.values()) timer.cancel();
+    this.held.clear();
   }
 
   private grant(ttlMs: number): Lease {

@@ -21,6 +21,12 @@ export interface StoreFaults {
   deliver?(batch: ChangeBatch): Promise<void> | void;
 }
 
+/** What a store held at some revision; see snapshot() and rewind(). */
+export interface Past {
+  readonly revision: number;
+  readonly entries: readonly Entry[];
+}
+
 /** A new object for each call of failWatches(): a watch fails when it is no longer the one it started with. */
 interface WatchFailure {
   readonly error: Error;
@@ -28,7 +34,7 @@ interface WatchFailure {
 
 /** The store in memory: same contract as etcd, same revisions, nothing durable. Deterministic: promises, no timers. */
 export class MemoryStore implements Store {
-  private readonly timeline = new Timeline();
+  private timeline = new Timeline();
   private readonly wakers = new Set<() => void>();
   private watchFailure: WatchFailure | undefined;
 
@@ -119,6 +125,20 @@ export class MemoryStore implements Store {
   compact(revision: number): void {
     this.timeline.compact(revision);
     this.wakeAll();
+  }
+
+  /** Everything as it is now, for a rewind(). */
+  snapshot(): Past {
+    const { revision } = this.timeline;
+    return { revision, entries: this.timeline.range('', revision, '', Number.POSITIVE_INFINITY) };
+  }
+
+  /**
+   * The store is as it was then, as when its members are restored from a snapshot; `{ revision: 1, entries: [] }` for a store that
+   * was emptied. Open watches hear of it only once the store has grown past what they have seen: end them, as a restart would.
+   */
+  rewind(past: Past): void {
+    this.timeline = Timeline.of(past);
   }
 
   /** Ends every open watch with this error. */

@@ -16,6 +16,15 @@ export class Timeline {
   private compacted = 0;
   private newest = 1;
 
+  /** One that begins with these entries; nothing is known of what was before. */
+  static of({ revision, entries }: { readonly revision: number; readonly entries: readonly Entry[] }): Timeline {
+    const timeline = new Timeline();
+    for (const entry of entries) timeline.addVersion({ kind: 'put', entry });
+    timeline.newest = revision;
+    timeline.compacted = revision;
+    return timeline;
+  }
+
   /** Revision of the newest change. Starts at 1, as in etcd. */
   get revision(): number {
     return this.newest;

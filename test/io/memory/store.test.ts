@@ -123,3 +123,62 @@ describe('MemoryLeases', () => {
     expect(store.peek('/leader')).toBeUndefined();
   });
 });
+
+describe('a store that goes back in time', () => {
+  it('is as it was, in revision too, and knows nothing of what came after', async () => {
+    const store = new MemoryStore();
+    await store.commit(put('/a', 'old'));
+    const past = store.snapshot();
+    await store.commit(put('/a', 'new'));
+    await store.commit(put('/b'));
+    store.rewind(past);
+    expect(store.revision()).toBe(past.revision);
+    expect(store.peek('/a')).toEqual(past.entries[0]);
+    expect(store.peek('/b')).toBeUndefined();
+    expect(await store.commit(put('/c'))).toBe(past.revision + 1);
+  });
+
+  it('does not remember changes before the snapshot', async () => {
+    const store = new MemoryStore();
+    await store.commit(put('/a'));
+    await store.commit(put('/b'));
+    store.rewind(store.snapshot());
+    const watch = store.watch('/', 2, new AbortController().signal)[Symbol.asyncIterator]();
+    await expect(watch.next()).rejects.toBeInstanceOf(CompactedError);
+  });
+
+  it('may be empty', async () => {
+    const store = new MemoryStore();
+    await store.commit(put('/a'));
+    store.rewind({ revision: 1, entries: [] });
+    expect(store.snapshot()).toEqual({ revision: 1, entries: [] });
+  });
+});
+
+describe('leases that are taken away', () => {
+  const grant = async (clock: FakeClock, store: MemoryStore) => {
+    const leases = new MemoryLeases(store, clock);
+    const client = leases.client();
+    const { id } = await client.grant(3_000, 1_000);
+    await client.acquire('/leader', 'me', id, 1_000);
+    return { leases, client, id };
+  };
+
+  it('by hand: the key goes with it', async () => {
+    const store = new MemoryStore();
+    const { leases, client, id } = await grant(new FakeClock(), store);
+    leases.revokeHolder('/other');
+    expect(await client.renew(id, 1_000)).toBe(3_000);
+    leases.revokeHolder('/leader');
+    expect(store.peek('/leader')).toBeUndefined();
+    expect(await client.renew(id, 1_000)).toBe(0);
+  });
+
+  it('with the store: nothing is left, and no timer', async () => {
+    const clock = new FakeClock();
+    const { leases, client, id } = await grant(clock, new MemoryStore());
+    leases.forgetAll();
+    expect(clock.timers).toBe(0);
+    expect(await client.renew(id, 1_000)).toBe(0);
+  });
+});
