@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { resolve } from 'node:path';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { packageVersion } from '../../src/cli/package-root';
 import type { AgentUnderTest, ServerUnderTest } from '../support/cluster';
@@ -179,7 +180,9 @@ describe('records of a newer version', () => {
   }
 
   test('fields that this version does not know survive what it writes', async () => {
-    const marked = (await Promise.all(['apps', 'appversions', 'instances', 'tasks', 'agents', 'frameworks'].map(keys))).flat();
+    const marked = (
+      await Promise.all(['apps', 'appversions', 'instances', 'tasks', 'agents', 'frameworks'].map(keys))
+    ).flat();
     expect(marked.length).toBeGreaterThan(5);
     for (const key of marked) await rewrite(key, withFuture);
     // Spec and status of app, instances, tasks and agent are written by users, master and orchestrator of this version.
@@ -235,6 +238,29 @@ describe('records of a newer version', () => {
     const after = await world.containers();
     for (const [taskId, id] of containers) expect([taskId, after.get(taskId)]).toEqual([taskId, id]);
     expect(await keys('volumes')).toEqual(['/berth/v1/volumes/of-the-future']);
+  });
+
+  test('a checkpoint whose form is newer is set aside: its container runs on, and is not started a second time', async () => {
+    const containers = await world.containers();
+    const [agent] = world.cluster.agents;
+    if (agent === undefined) throw new Error('there is no agent');
+    await agent.process.kill('SIGTERM');
+    const folder = join(agent.workDir, 'checkpoints');
+    const task = [...containers.keys()].find((id) => id.startsWith('kept')) ?? '';
+    const file = readdirSync(folder).find((name) => readFileSync(join(folder, name), 'utf8').includes(task)) ?? '';
+    const { name, text } = JSON.parse(readFileSync(join(folder, file), 'utf8')) as { name: string; text: string };
+    const newer = JSON.stringify({ ...(JSON.parse(text) as Json), version: 2 });
+    writeFileSync(join(folder, file), JSON.stringify({ name, text: newer }));
+    await agent.restart();
+    await world.cluster.ready();
+
+    await waitFor('the checkpoint to be set aside', () => readdirSync(join(folder, 'set-aside')).length > 0);
+    await world.marathon.ok('PUT', '/v2/apps/other', { instances: 2 });
+    await world.marathon.settled('/other', 2, SETTLE_MS);
+    await world.marathon.settled('/kept', 4, SETTLE_MS);
+    const after = await world.containers();
+    for (const [taskId, id] of containers) expect([taskId, after.get(taskId)]).toEqual([taskId, id]);
+    expect(after.size).toBe(containers.size + 1);
   });
 });
 
