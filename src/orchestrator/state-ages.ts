@@ -38,5 +38,7 @@ function timedState({ condition, task }: InstanceView): string | undefined {
   if (task === undefined) return undefined;
   const { spec, status } = task.record;
   if (condition === 'Unreachable') return `${spec.taskId} silent since ${status.unreachableSinceMs ?? 0}`;
-  return ['Provisioned', 'Staging', 'Starting'].includes(condition) ? `${spec.taskId} starting` : undefined;
+  if (!['Provisioned', 'Staging', 'Starting'].includes(condition)) return undefined;
+  // A pull has a time of its own; what comes after it must not be late because of it.
+  return status.latest?.phase === undefined ? `${spec.taskId} starting` : `${spec.taskId} preparing`;
 }

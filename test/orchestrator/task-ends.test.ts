@@ -311,11 +311,27 @@ describe('kills', () => {
     expect(kills()).toEqual([taskId]);
     const [second = ''] = world.taskIds('/web');
     expect(second).not.toBe(taskId);
-    await world.master.update(second, 'TASK_STAGING', { phase: 'pulling image' });
+    await world.master.update(second, 'TASK_STAGING', { phase: 'pulling image', message: 'pulling image' });
     await world.run(400_000);
     expect(kills()).toEqual([taskId]);
     await world.run(900_000);
     expect(kills()).toEqual([taskId, second]);
+    expect(world.app('/web')?.record.status?.lastTaskFailure).toMatchObject({
+      taskId: second,
+      message: 'Task was killed since it did not start in time. Reason: pulling image',
+    });
+  });
+
+  test('a pull that was longer than a launch may take leaves the start its full time', async () => {
+    world.master.onLaunch = 'staging';
+    const [taskId = ''] = await start(1);
+    await world.master.update(taskId, 'TASK_STAGING', { phase: 'pulling image', message: 'pulling image' });
+    await world.run(400_000);
+    await world.master.update(taskId, 'TASK_STARTING');
+    await world.run(299_000);
+    expect(kills()).toEqual([]);
+    await world.run(2_000);
+    expect(kills()).toEqual([taskId]);
   });
 
   test.each([3_600_000, -3_600_000])('a wall clock that jumps by %i ms kills nothing that starts', async (byMs) => {
