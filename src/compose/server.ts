@@ -144,7 +144,7 @@ async function lead(parts: ServerParts, term: Term): Promise<void> {
     },
   );
   const orchestrator = new Orchestrator(
-    { ...shared, driver: master },
+    { ...shared, driver: master, agentsAreBack: () => master.agentsAreBack() },
     { hostname: options.hostname, taskLaunchTimeoutMs: options.taskLaunchTimeoutMs },
   );
   const compactor = new Compactor(parts.maintenance, clock, log, metrics);

@@ -201,4 +201,6 @@ export const LIMITS = {
   orphansListed: 1_000,
   /** Milliseconds the engine gets to tell how a late command is: an engine that hangs is no fault of the task. */
   execLookMs: 2_000,
+  /** Milliseconds between looks at a surplus that nobody asked to stop while agents are still on their way to a new leader. */
+  agentsBackMs: 1_000,
 } as const;

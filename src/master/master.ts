@@ -233,6 +233,11 @@ export class Master implements SchedulerDriver {
     this.agents.add(agentId, unknownAgent(agentId), 'recovered', deadlineMs);
   }
 
+  /** Every agent on record has said in this term what it runs, or counts as lost: what the records say of tasks is true again. */
+  agentsAreBack(): boolean {
+    return this.gate.isComplete;
+  }
+
   private tick(): void {
     const nowMs = this.context.clock.monotonicMs();
     this.offers.expire(nowMs);

@@ -22,6 +22,11 @@ export class OfferGate {
     return this.opened;
   }
 
+  /** Every agent on record has said in this term what it runs, or counts as lost. */
+  get isComplete(): boolean {
+    return this.opened && !this.isAnyMissing();
+  }
+
   /** True once: it has just opened. */
   opens(): boolean {
     if (this.opened) return false;

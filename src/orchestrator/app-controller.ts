@@ -200,21 +200,32 @@ export class AppController {
       .filter((path) => instances.get(path) === undefined);
   }
 
-  /** Drops what must not be done: kills of an app whose record cannot be read, and many kills that nobody asked for. */
+  /**
+   * Drops what must not be done: kills of an app whose record cannot be read, and kills that nobody asked for when they are many, or
+   * while what looks alive may be over, so that the others are no surplus.
+   */
   private braked(app: App, actions: readonly Action[]): readonly Action[] {
     const { id } = app.spec;
     const key = `${KEY_ROOT}apps/${appPath(id)}`;
     const isCorrupt = this.context.records.corrupt().some((entry) => entry.key === key);
     const unasked = actions.filter((action) => action.kind === 'decommission' && !action.asked);
-    const isReleased = app.metadata.annotations?.[RELEASE_BRAKE_ANNOTATION] !== undefined;
-    const total = this.context.records.collection('Instance').size;
-    const now = this.context.clock.monotonicMs();
-    const allowed = isReleased || this.parts.brake.allows(id, unasked.length, total, now);
-    if (isReleased) this.parts.brake.allows(id, 0, total, now);
-    this.context.metrics.brakeEngaged.set(this.parts.brake.heldBack);
-    if (!allowed) this.tellBrake(app, unasked.length, total);
+    const allowed = this.mayStopUnasked(app, unasked.length);
     if (isCorrupt) return actions.filter(({ kind }) => kind !== 'decommission' && kind !== 'kill');
     return allowed ? actions : actions.filter((action) => action.kind !== 'decommission' || action.asked);
+  }
+
+  private mayStopUnasked(app: App, count: number): boolean {
+    const { id } = app.spec;
+    const isReleased = app.metadata.annotations?.[RELEASE_BRAKE_ANNOTATION] !== undefined;
+    if (count > 0 && !isReleased && !this.context.agentsAreBack()) {
+      this.parts.wakeAfter(id, LIMITS.agentsBackMs);
+      return false;
+    }
+    const total = this.context.records.collection('Instance').size;
+    const allowed = this.parts.brake.allows(id, isReleased ? 0 : count, total, this.context.clock.monotonicMs());
+    this.context.metrics.brakeEngaged.set(this.parts.brake.heldBack);
+    if (!allowed) this.tellBrake(app, count, total);
+    return allowed;
   }
 
   private tellKept(app: App, count: number): void {

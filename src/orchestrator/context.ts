@@ -34,6 +34,8 @@ export interface OrchestratorContext {
   readonly metrics: OrchestratorMetrics;
   readonly events: EventRecorder;
   readonly crashPoints: CrashPoints;
+  /** False: some task that is on record as running may be over; nothing is surplus yet that nobody asked to stop. */
+  readonly agentsAreBack: () => boolean;
   readonly options: OrchestratorOptions;
 }
 

@@ -40,6 +40,8 @@ export interface OrchestratorDeps {
   readonly metrics: Metrics;
   /** Default: none. */
   readonly crashPoints?: CrashPoints;
+  /** Whether the master knows from every agent what it runs; see OrchestratorContext. Default: it does. */
+  readonly agentsAreBack?: () => boolean;
 }
 
 /**
@@ -76,6 +78,7 @@ export class Orchestrator {
       metrics: orchestratorMetrics(deps.metrics),
       events: this.events,
       crashPoints: deps.crashPoints ?? NO_CRASH_POINTS,
+      agentsAreBack: deps.agentsAreBack ?? (() => true),
       options,
     };
     this.queue = new LaunchQueue(clock);

@@ -21,16 +21,18 @@ describe('a master whose records may be older than what runs', () => {
     const master = await world.lead(options);
     const framework = await new ScriptedFramework().subscribe(master);
     const back = (n: number) => new ScriptedAgent(`host-${n}`, agents[n - 1]?.agentId, 'again').connect(master);
-    return { framework, back };
+    return { framework, back, master };
   }
 
   test('offers nothing until the last agent is back', async () => {
-    const { framework, back } = await begin();
+    const { framework, back, master } = await begin();
     back(1);
     await world.clock.run(LIMITS.restoredSettleMs + 5_000);
     expect(framework.offers).toEqual([]);
+    expect(master.agentsAreBack()).toBe(false);
     back(2);
     await world.clock.run(2_000);
+    expect(master.agentsAreBack()).toBe(true);
     expect(framework.offers.map(({ hostname }) => hostname).toSorted()).toEqual(['host-1', 'host-2']);
     expect(world.settled).toBe(1);
   });
@@ -54,4 +56,22 @@ describe('a master whose records may be older than what runs', () => {
     expect(framework.offers).toHaveLength(1);
     expect(world.settled).toBe(1);
   });
+});
+
+test('in any term agents are back when each of them has come, or counts as lost', async () => {
+  const world = new MasterWorld();
+  await world.start();
+  const first = await world.lead();
+  const agents = [1, 2].map((n) => new ScriptedAgent(`host-${n}`).connect(first));
+  await world.clock.run(100);
+  expect(first.agentsAreBack()).toBe(true);
+  first.stop();
+  const second = await world.lead({ reregisterTimeoutMs: 60_000, silentAgentsBrake: 1 });
+  expect(second.agentsAreBack()).toBe(false);
+  new ScriptedAgent('host-1', agents[0]?.agentId, 'again').connect(second);
+  await world.clock.run(50_000);
+  expect(second.agentsAreBack()).toBe(false);
+  await world.clock.run(20_000);
+  expect(second.agentsAreBack()).toBe(true);
+  world.stop();
 });

@@ -116,6 +116,50 @@ describe('records older than what runs', () => {
     expect(kills()).toBe(0);
   });
 
+  /** One instance on record, and the agent of another says that it runs as well. */
+  async function twoForOne(): Promise<{ readonly recorded: string; readonly adopted: string }> {
+    await world.put({ id: '/web', instances: 1 });
+    await world.run();
+    const [task] = world.views('/web').map((view) => view.task);
+    if (task === undefined) throw new Error('nothing runs');
+    const adopted = 'web.instance-22222222-2222-4222-8222-222222222222._app.1';
+    const { info } = task.record.spec;
+    const running = taskRecord({ ...info, task_id: { value: adopted } }, world.clock.nowMs(), 'TASK_RUNNING');
+    world.agentsAreBack = false;
+    await world.records.write([{ op: 'put', kind: 'Task', path: `a1/${adopted}`, record: running }]);
+    await world.run(10_000);
+    expect(world.running('/web')).toHaveLength(2);
+    expect(kills()).toBe(0);
+    return { recorded: task.record.spec.taskId, adopted };
+  }
+
+  test('nothing is surplus while an agent may yet say that the other is over', async () => {
+    const { recorded, adopted } = await twoForOne();
+    await world.master.update(recorded, 'TASK_GONE');
+    await world.run(1_000);
+    world.agentsAreBack = true;
+    await world.run(10_000);
+    expect(world.taskIds('/web')).toEqual([adopted]);
+    expect(world.views('/web')).toHaveLength(1);
+    expect(kills()).toBe(0);
+  });
+
+  test('when all agents are back, what is surplus goes', async () => {
+    await twoForOne();
+    world.agentsAreBack = true;
+    await world.run(10_000);
+    expect(world.running('/web')).toHaveLength(1);
+    expect(kills()).toBe(1);
+  });
+
+  test('a user who asks does not wait for agents', async () => {
+    await twoForOne();
+    await world.put({ id: '/web', instances: 1, cmd: 'newer' });
+    await world.run(10_000);
+    expect(kills()).toBe(2);
+    expect(world.running('/web')).toHaveLength(1);
+  });
+
   test('a later run than the record knows of is taken up where it is', async () => {
     await world.put({ id: '/web', instances: 1 });
     await world.run();

@@ -31,6 +31,8 @@ export class World {
   readonly master: ScriptedMaster;
   readonly groups: GroupManager;
   term = new AbortController();
+  /** What the master says of it. */
+  agentsAreBack = true;
   private readonly ids = seededIds(1);
   private readonly life = new AbortController();
   private terms = 0;
@@ -73,6 +75,7 @@ export class World {
       fence,
       signal: this.term.signal,
       driver: this.master,
+      agentsAreBack: () => this.agentsAreBack,
       clock: this.clock,
       random: seededRandom(this.terms),
       ids: this.ids,

@@ -56,6 +56,7 @@ export function rolesOf({
     ids: seeds.ids(),
     random: seeds.random(),
     driver: master,
+    agentsAreBack: () => master.agentsAreBack(),
   });
   return {
     connect: ({ subscribe }, send, close) => {
