@@ -43,28 +43,33 @@ export class AppPlacements {
     return entry;
   }
 
-  /** To be called with every change of a Task of ours. */
-  onTaskChange(change: RecordChange<'Task'>): void {
+  /**
+   * To be called with every change of a Task of ours. True: an instance has left its place, and constraints that stood against
+   * another one there may not any more.
+   */
+  onTaskChange(change: RecordChange<'Task'>): boolean {
     const task = change.current?.record ?? change.previous?.record;
     const parsed = task === undefined ? undefined : parseTaskId(task.spec.taskId);
-    if (parsed === undefined) return;
+    if (parsed === undefined) return false;
     const instance = this.records.collection('Instance').get(instancePath(parsed.instanceId));
-    if (instance !== undefined && instance.record.spec.incarnation > parsed.incarnation) return;
-    for (const entry of this.entries.get(appIdOfInstance(parsed.instanceId)) ?? []) {
-      this.count(entry, parsed.instanceId, change.current?.record);
-    }
+    if (instance !== undefined && instance.record.spec.incarnation > parsed.incarnation) return false;
+    const entries = this.entries.get(appIdOfInstance(parsed.instanceId)) ?? [];
+    const left = entries.map((entry) => this.count(entry, parsed.instanceId, change.current?.record));
+    return entries.some(({ index }, at) => left[at] === true && index.constraints.length > 0);
   }
 
   drop(appId: string): void {
     this.entries.delete(appId);
   }
 
-  private count({ index, configVersion }: Entry, instanceId: string, task: Task | undefined): void {
+  /** True: the instance was somewhere and is nowhere now. */
+  private count({ index, configVersion }: Entry, instanceId: string, task: Task | undefined): boolean {
     const instance = this.records.collection('Instance').get(instancePath(instanceId));
     const counts = (instance?.record.spec.appVersion ?? '') >= configVersion;
     const facts = task === undefined || isTerminal(task.status.state) ? undefined : this.factsOf(task.spec.agentId);
-    if (facts === undefined || !counts) index.remove(instanceId);
-    else index.place(instanceId, facts);
+    if (facts === undefined || !counts) return index.remove(instanceId);
+    index.place(instanceId, facts);
+    return false;
   }
 
   factsOf(agentId: string): AgentFacts | undefined {

@@ -219,7 +219,8 @@ export class Orchestrator {
     if (change.current === undefined || isTerminal(change.current.record.status.state)) {
       this.killer.forget(record.spec.taskId);
     }
-    this.placements.onTaskChange(change);
+    // Offers of that place may have been declined for a long time.
+    if (this.placements.onTaskChange(change) && this.queue.waitingCount(appId) > 0) this.matcher.wake();
     this.wakeApp(appId);
   }
 

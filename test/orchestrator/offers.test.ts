@@ -68,6 +68,20 @@ describe('offers', () => {
     expect(hosts('/web').sort()).toEqual(['a1', 'a2', 'a3']);
   });
 
+  test('a place that was taken when it was offered, and became free, is asked for again', async () => {
+    await world.start([{ id: 'a1' }, { id: 'a2' }]);
+    await world.put({ id: '/web', instances: 2, constraints: [['hostname', 'UNIQUE']] });
+    await world.run();
+    const [lost = ''] = world.taskIds('/web');
+    await world.master.update(lost, 'TASK_UNREACHABLE', { unreachableSinceMs: world.clock.nowMs() });
+    await world.run(1_000);
+    expect(world.running('/web')).toHaveLength(1);
+    expect(world.app('/web')?.record.status?.launchQueue?.count).toBe(1);
+    await world.master.update(lost, 'TASK_FAILED', { message: 'its host was switched off and on' });
+    await world.run(1_000);
+    expect(world.running('/web')).toHaveLength(2);
+  });
+
   test('hostname UNIQUE can be rolled: only the new configuration counts', async () => {
     await world.start([{ id: 'a1' }, { id: 'a2' }]);
     const constraints = [['hostname', 'UNIQUE']];

@@ -76,12 +76,13 @@ export class PlacementIndex {
     this.count(facts, 1);
   }
 
-  /** The instance is nowhere. Harmless when it was not placed. */
-  remove(instanceId: string): void {
+  /** The instance is nowhere. Harmless when it was not placed; false then. */
+  remove(instanceId: string): boolean {
     const facts = this.factsOf.get(instanceId);
-    if (facts === undefined) return;
+    if (facts === undefined) return false;
     this.factsOf.delete(instanceId);
     this.count(facts, -1);
+    return true;
   }
 
   private count(facts: AgentFacts, by: 1 | -1): void {
