@@ -116,7 +116,7 @@ exports.board = dashboard({
     ]),
     row('Largest tasks', [
       timeseries(
-        'CPU',
+        'CPU, largest tasks',
         'The ten tasks that use most.',
         'none',
         [
@@ -128,7 +128,7 @@ exports.board = dashboard({
         { w: 12 },
       ),
       timeseries(
-        'Memory',
+        'Memory, largest tasks',
         'The ten tasks that use most.',
         'bytes',
         [query(`topk(10, berth_task_memory_working_set_bytes{${a}})`, '{{app}} {{task_id}}')],
