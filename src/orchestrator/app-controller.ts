@@ -382,9 +382,10 @@ export class AppController {
     const leftMs = (this.statusWrittenMs.get(appId) ?? Number.NEGATIVE_INFINITY) + LIMITS.statusWriteMs - nowMs;
     if (leftMs > 0) return this.parts.wakeAfter(appId, leftMs);
     const status = this.statusOf(app, views);
-    if (sameStatus(app.record.status, status)) return;
+    const metadata = this.withoutRelease(app.record);
+    if (metadata === app.record.metadata && sameStatus(app.record.status, status)) return;
     this.statusWrittenMs.set(appId, nowMs);
-    const record: App = { ...app.record, status, metadata: this.withoutRelease(app.record) };
+    const record: App = { ...app.record, status, metadata };
     await writeFenced(this.context, [{ op: 'put', kind: 'App', path: app.path, record, expect: app.revision }]);
   }
 

@@ -18,6 +18,7 @@ import { servicePortsOf, type ServicePortRange } from '../core/records/service-p
 import { graphAfter } from './app-graph';
 import { draftChange, identityViolations, type Draft } from './change-draft';
 import { cancelWrite, draftWrites, nextVersion, rolloutWrite, versioned } from './change-writes';
+import { RELEASE_BRAKE_ANNOTATION } from './decide';
 
 export interface GroupManagerOptions {
   /** Marathon: --local_port_min, --local_port_max. */
@@ -55,13 +56,31 @@ export class GroupManager implements AppService {
   }
 
   async cancelRollout(rolloutId: string, force: boolean): Promise<RolloutStarted | undefined> {
+    if (!force) return this.apply(this.restoringChanges(this.unfinished(rolloutId).record), { force: true });
+    await this.retrying(false, async () => {
+      const rollout = this.unfinished(rolloutId);
+      const releases = rollout.record.spec.apps.flatMap(({ id }) => this.releaseWrite(id) ?? []);
+      await this.records.write([cancelWrite(rollout, 'cancelled by a user'), ...releases]);
+    });
+    return undefined;
+  }
+
+  private unfinished(rolloutId: string): Stored<Rollout> {
     const rollout = this.records.collection('Rollout').get(rolloutId);
     if (rollout === undefined || isOver(rollout.record)) {
       throw new NotFoundError('Rollout', rolloutId, `DeploymentPlan ${rolloutId} does not exist`);
     }
-    if (!force) return this.apply(this.restoringChanges(rollout.record), { force: true });
-    await this.records.write([cancelWrite(rollout, 'cancelled by a user')]);
-    return undefined;
+    return rollout;
+  }
+
+  /** What a replacement has started beyond the wanted number is surplus by the user's own act: the brake is not for that. */
+  private releaseWrite(id: string): RecordWrite | undefined {
+    const app = this.records.collection('App').get(appPath(id));
+    if (app === undefined || app.record.metadata.deletionTimestamp !== undefined) return undefined;
+    const { metadata } = app.record;
+    const annotations = { ...metadata.annotations, [RELEASE_BRAKE_ANNOTATION]: timestamp(this.clock.nowMs()) };
+    const record = { ...app.record, metadata: { ...metadata, annotations } };
+    return { op: 'put', kind: 'App', path: app.path, record, expect: app.revision };
   }
 
   async killTasks(

@@ -78,6 +78,21 @@ describe('rollouts', () => {
     expect(world.app('/web')?.record.spec.container?.docker?.image).toBe('v3');
   });
 
+  test('what a replacement has started beyond the wanted number goes when it is stopped by force', async () => {
+    await put('v1');
+    await world.run();
+    world.master.onLaunch = 'staging';
+    const upgradeStrategy = { minimumHealthCapacity: 1, maximumOverCapacity: 1 };
+    const { rolloutId } = await put('v2', { upgradeStrategy });
+    await world.run(1_000);
+    expect(world.views('/web')).toHaveLength(8);
+    await world.groups.cancelRollout(rolloutId, true);
+    await world.run(60_000);
+    expect(world.views('/web')).toHaveLength(4);
+    expect(world.events('KillBrakeEngaged')).toEqual([]);
+    expect(world.app('/web')?.record.metadata.annotations).toEqual({});
+  });
+
   test('cancelling the rollout of a new app removes it', async () => {
     world.master.onLaunch = 'staging';
     const { rolloutId } = await put('v1');
