@@ -20,11 +20,13 @@ import {
   takesWork,
   termOf,
 } from './cluster';
+import { LeaderWatch } from './leader-watch';
 import { ServingWatch, answering } from './serving';
 import { QUICK_SILENCE, describeLong } from './suite';
 
 /** More than three leases of 3 s. */
 const LONG_PAUSE_MS = 10_000;
+const SHORT_PAUSE_MS = 1_000;
 
 let bed: Testbed;
 beforeAll(async () => {
@@ -40,6 +42,12 @@ afterAll(async () => {
 async function steadyApp(): Promise<ReadonlyMap<string, string>> {
   await bed.marathon().ok('POST', '/v2/apps', webApp('/steady', { instances: 3 }));
   return settledAs(bed, '/steady', 3);
+}
+
+/** The length of a pause is part of the fault: nothing else can be waited for. */
+async function paused(ms: number): Promise<void> {
+  const end = performance.now() + ms;
+  await waitFor('the pause to end', () => performance.now() > end, 2 * ms + PATIENCE_MS);
 }
 
 function indexOf(server: ServerNode): number {
@@ -105,13 +113,13 @@ describeLong('a leader that stands still for longer than its lease', () => {
   test.each(STILL)('%s: when it goes on, it steps down and writes nothing', async (_how, fault) => {
     const before = await steadyApp();
     const leader = await oneHolder(bed);
-    const pauseEndsAt = performance.now() + LONG_PAUSE_MS;
+    const leaders = new LeaderWatch(bed);
     const goOn = await fault(leader);
+    const stillness = paused(LONG_PAUSE_MS);
     const next = await oneHolder(bed, leader, except(leader));
     await takesWork(bed, webApp('/meanwhile', { instances: 1 }), indexOf(next));
     const records = await quietRecords(bed);
-    // The pause is the fault itself: it has to last longer than the lease.
-    await waitFor('the pause to end', () => performance.now() > pauseEndsAt, 2 * LONG_PAUSE_MS);
+    await stillness;
     const logged = leader.process.log().length;
     await goOn();
 
@@ -122,9 +130,38 @@ describeLong('a leader that stands still for longer than its lease', () => {
       PATIENCE_MS,
     );
     expect(await holders(bed)).toEqual([next]);
+    expect((await leaders.end()).doubles).toEqual([]);
     expect(await quietRecords(bed)).toEqual(records);
     expect(await runningOf(bed, '/steady')).toEqual(before);
     await takesWork(bed, webApp('/after', { instances: 1 }), indexOf(next));
+  });
+});
+
+describeLong('pauses that are over before anybody misses anything', () => {
+  test('a leader that stands still for less than its lease leads on', async () => {
+    const before = await steadyApp();
+    const term = await termOf(bed);
+    const leader = await oneHolder(bed);
+    for (let turn = 0; turn < 3; turn++) {
+      const goOn = await stall(leader.process);
+      await paused(SHORT_PAUSE_MS);
+      await goOn();
+      await takesWork(bed, webApp(`/new-${turn}`, { instances: 1 }), indexOf(leader));
+    }
+    expect(await termOf(bed)).toBe(term);
+    expect(await runningOf(bed, '/steady')).toEqual(before);
+  });
+
+  test('every process of the cluster stands still, as on machines that are suspended together', async () => {
+    const before = await steadyApp();
+    const processes = [...bed.etcd, ...bed.servers].map(({ process }) => process);
+    const stalls = await Promise.all([...processes, ...bed.hosts.map(({ agent }) => agent)].map(stall));
+    await paused(LONG_PAUSE_MS);
+    const leaders = new LeaderWatch(bed);
+    await Promise.all(stalls.map((goOn) => goOn()));
+    await takesWork(bed, webApp('/after', { instances: 3 }));
+    expect((await leaders.end()).doubles).toEqual([]);
+    expect(await runningOf(bed, '/steady')).toEqual(before);
   });
 });
 
@@ -173,10 +210,8 @@ describeLong('every server is down', () => {
   test('what runs goes on to serve, and is found again', async () => {
     const before = await steadyApp();
     await Promise.all(bed.servers.map(({ process }) => process.kill()));
-    // Longer than agents may be silent.
-    const downUntil = performance.now() + LONG_PAUSE_MS;
     const watch = new ServingWatch(bed, '/steady');
-    await waitFor('the time without servers to end', () => performance.now() > downUntil, 2 * LONG_PAUSE_MS);
+    await paused(LONG_PAUSE_MS);
     for (const server of bed.servers) server.start();
     await Promise.all(bed.servers.map((server) => server.ready(PATIENCE_MS)));
     await bed.allActive();
@@ -206,22 +241,28 @@ describeLong('leaders come and go', () => {
   test('ten in a minute, during a rollout: it ends, and never too few serve', async () => {
     const before = await steadyApp();
     const strategy = { minimumHealthCapacity: 0.75, maximumOverCapacity: 0 };
-    const cmd = 'sleep 3; mkdir -p /www && echo "$MESOS_TASK_ID" > /www/index.html && exec httpd -f -p 8080 -h /www';
+    const cmd = 'sleep 10; mkdir -p /www && echo "$MESOS_TASK_ID" > /www/index.html && exec httpd -f -p 8080 -h /www';
     const app = webApp('/rolling', { instances: 8, cmd, upgradeStrategy: strategy });
     await bed.marathon().ok('POST', '/v2/apps', app);
     const old = await settledAs(bed, '/rolling', 8);
     await waitFor('all to answer', async () => (await answering(bed, '/rolling')) === 8, PATIENCE_MS);
 
     const watch = new ServingWatch(bed, '/rolling');
+    const leaders = new LeaderWatch(bed);
     await bed.marathon().ok('PUT', '/v2/apps/rolling', { labels: { release: 'two' } });
+    let during = 0;
     for (let turn = 0; turn < CHANGES; turn++) {
       const nextAt = performance.now() + EVERY_MS;
       await change(turn);
+      if ((await bed.marathon().app('/rolling')).deployments.length > 0) during++;
       await waitFor('the next turn', () => performance.now() > nextAt, PATIENCE_MS);
     }
     const after = await settledAs(bed, '/rolling', 8);
-    const serving = await watch.end();
+    const [serving, led] = await Promise.all([watch.end(), leaders.end()]);
+    expect(led.looks).toBeGreaterThan(50);
+    expect(led.doubles).toEqual([]);
     expect([...after.keys()].filter((id) => old.has(id))).toEqual([]);
+    expect(during).toBeGreaterThanOrEqual(5);
     expect(serving.looks).toBeGreaterThan(50);
     expect(serving.least).toBeGreaterThanOrEqual(6);
     expect(await runningOf(bed, '/steady')).toEqual(before);

@@ -25,7 +25,8 @@ const PATIENT = { unreachableStrategy: { inactiveAfterSeconds: 300, expungeAfter
 
 let bed: Testbed;
 beforeAll(async () => {
-  bed = await Testbed.up({ agents: 5, servers: 2, etcd: 1, registry: false, serverFlags: QUICK_SILENCE });
+  const serverFlags = [...QUICK_SILENCE, '--agent-reregister-timeout=10s'];
+  bed = await Testbed.up({ agents: 5, servers: 2, etcd: 1, registry: false, serverFlags });
 });
 afterEach(() => cleanSlate(bed));
 afterAll(async () => {
@@ -45,6 +46,11 @@ async function victimOf(appId: string): Promise<{ readonly host: AgentHost; read
   const host = bed.hosts[index];
   if (host === undefined) throw new Error(`${appId} runs nowhere`);
   return { host, index };
+}
+
+async function agentIds(): Promise<string[]> {
+  const { agents } = (await bed.marathon().ok('GET', '/v1/status')) as { agents: { id: string }[] };
+  return agents.map(({ id }) => id).toSorted();
 }
 
 /** Containers of the app that the engine of this host runs, cut off or not. */
@@ -104,6 +110,44 @@ describe('a host is gone', () => {
     const after = await settledAs(bed, '/web', 3);
     expect([...after.keys()].toSorted()).toEqual(fresh);
     expect(await on(host, before)).toEqual([]);
+  });
+});
+
+describeLong('a host is gone, and more', () => {
+  test('switched off and on at once: its agent is the same, what ran there runs again', async () => {
+    const before = await start(webApp('/web', { instances: 5, ...EVERYWHERE }));
+    const { host } = await victimOf('/web');
+    const lost = await on(host, before);
+    const agents = await agentIds();
+    await host.stop();
+    await host.startEngine();
+    host.agent.start();
+    const after = await waitFor(
+      'what ran there to run again',
+      async () => {
+        const running = await settledAs(bed, '/web', 5);
+        return [...running.values()].every((id) => !lost.includes(id)) ? running : undefined;
+      },
+      PATIENCE_MS,
+    );
+    expect([...before].filter(([taskId, id]) => after.get(taskId) === id)).toHaveLength(4);
+    expect(await agentIds()).toEqual(agents);
+  });
+
+  test('together with the leader: the next leader gives it its time, then replaces what ran there', async () => {
+    const before = await start(webApp('/web', { instances: 3, ...EVERYWHERE }));
+    const { host } = await victimOf('/web');
+    const lost = await on(host, before);
+    const leader = await oneHolder(bed);
+    const heal = cutLink(bed, host.node);
+    await leader.process.kill();
+    await oneHolder(bed, leader);
+    await replaced('/web', before, lost);
+    await heal();
+    leader.process.start();
+    await bed.allActive();
+    const after = await settledAs(bed, '/web', 3);
+    expect([...after].filter(([taskId]) => before.has(taskId))).toHaveLength(2);
   });
 });
 
