@@ -26,6 +26,8 @@ const CONNECTION_CODES = new Set([
 /** Refusals (500) that speak of the engine's own trouble, not of the request. */
 const ENGINE_TROUBLE =
   /transport is closing|shutting down|context deadline exceeded|containerd\.sock|c\.sock|grpc|rpc error: code = Unavailable/i;
+/** The engine tells of its own request to a registry: the registry's trouble, whatever the words. */
+const ABOUT_REGISTRY = /\b(?:get|head|post) "?https?:\/\//i;
 
 /** Turns whatever dockerode threw into EngineRefusal or UnavailableError. */
 export function engineError(error: unknown): Error {
@@ -34,7 +36,7 @@ export function engineError(error: unknown): Error {
   const status = numberAt(error, 'statusCode');
   if (status !== undefined) {
     const text = refusalText(error);
-    const trouble = status === 503 || (status >= 500 && ENGINE_TROUBLE.test(text));
+    const trouble = status === 503 || (status >= 500 && ENGINE_TROUBLE.test(text) && !ABOUT_REGISTRY.test(text));
     return trouble
       ? new UnavailableError('Docker', { cause: error, detail: text })
       : new EngineRefusal(status, text, { cause: error });

@@ -194,6 +194,7 @@ describe('DockerEngine', () => {
 
   test.each<[string, number, string, typeof EngineRefusal | typeof UnavailableError]>([
     ['what the request is to blame for', 500, 'driver failed: port is already allocated', EngineRefusal],
+    ['a registry that does not answer', 500, 'Get "http://r:5000/v2/": context deadline exceeded', EngineRefusal],
     ['what is not there', 404, 'No such container: x', EngineRefusal],
     ['trouble behind the engine', 500, 'transport is closing', UnavailableError],
     ['an engine that is not ready', 503, 'starting', UnavailableError],
