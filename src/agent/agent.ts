@@ -9,7 +9,7 @@ import type { Metrics } from '../core/ports/metrics';
 import type { Probe } from '../core/ports/probe';
 import type { Random } from '../core/ports/random';
 import type { Sandboxes } from '../core/ports/sandboxes';
-import type { TaskDriver } from '../core/ports/task-driver';
+import type { RecoveredTask, TaskDriver } from '../core/ports/task-driver';
 import type { Attribute, Resource, TaskInfo, TaskState, TaskStatus } from '../core/records/mesos';
 import { isTerminal } from '../core/records/mesos';
 import { AgentMetrics } from './agent-metrics';
@@ -94,6 +94,7 @@ export class Agent {
   private readonly garbage: GarbageCollector;
   private readonly strangers: UnknownTasks;
   private readonly stopping = new AbortController();
+  private readonly admitted = new AbortController();
   private readonly crashPoints: CrashPoints;
   private readonly runId: string;
   private running: Promise<void> = Promise.resolve();
@@ -244,12 +245,8 @@ export class Agent {
 
   private async recoverOne(step: RecoveryStep): Promise<void> {
     this.crashPoints.reach('agent.task-recovering');
-    if (step.kind === 'report') {
-      const { taskId, containerId, phase } = step.found;
-      this.unknown = [...this.unknown, containerId];
-      this.log.error('a container of ours cannot be taken over and is left alone', { taskId, containerId, phase });
-      return;
-    }
+    if (step.kind === 'report') return this.leaveAlone(step.found);
+    if (step.kind === 'discard') return this.discard(step);
     if (step.kind === 'adopt') {
       const { taskId, frameworkId } = step.checkpoint;
       this.log.warn('task taken over without a checkpoint', { taskId, containerId: step.found.containerId });
@@ -258,6 +255,23 @@ export class Agent {
     const { checkpoint } = step;
     for (const status of checkpoint.updates) this.updates.add(checkpoint.taskId, checkpoint.frameworkId, status, true);
     this.supervise(checkpoint).resume(step.found);
+  }
+
+  private leaveAlone({ taskId, containerId, phase }: RecoveredTask): void {
+    this.unknown = [...this.unknown, containerId];
+    this.log.error('a container of ours cannot be taken over and is left alone', { taskId, containerId, phase });
+  }
+
+  /** Before the master hears of us: it may want the same task to be started here. */
+  private async discard({ driver, found }: Extract<RecoveryStep, { kind: 'discard' }>): Promise<void> {
+    const { taskId, containerId } = found;
+    try {
+      await this.deps.drivers.find((candidate) => candidate.name === driver)?.remove(taskId);
+      this.log.warn('a container that never ran and has no checkpoint was removed', { taskId, containerId });
+    } catch (error) {
+      this.log.warn('a container that never ran cannot be removed', { taskId, error: messageOf(error) });
+      this.leaveAlone(found);
+    }
   }
 
   private supervise(checkpoint: TaskCheckpoint): TaskSupervisor {
@@ -275,6 +289,7 @@ export class Agent {
       sandboxes,
       probe,
       crashPoints: this.crashPoints,
+      admitted: this.admitted.signal,
       clock,
       ids,
       log,
@@ -333,6 +348,7 @@ export class Agent {
     this.agentId = agentId;
     this.become('registered', `registered as ${agentId}`);
     this.log.info('registered', { agentId });
+    this.admitted.abort();
     const connect = () =>
       this.updates.connected((updates) => this.session.send({ type: 'UPDATE', agentId, update: { updates } }));
     if (!changed) return connect();

@@ -33,6 +33,8 @@ export interface SupervisorDeps {
   readonly nodeAddress: () => string | undefined;
   /** Milliseconds between SIGTERM and SIGKILL when nobody says. */
   readonly defaultGraceMs: number;
+  /** Fires when the master has taken the agent in for the first time since its start. */
+  readonly admitted: AbortSignal;
   environment(task: TaskCheckpoint): Record<string, string>;
   /** Called when the task has ended and when something of it has gone; the agent then looks whether to forget it. */
   settled(taskId: string, ending?: Ending): void;
@@ -51,6 +53,8 @@ export class TaskSupervisor {
   private stopping: { deadlineMs: number; sooner: AbortController } | undefined;
   private finished: Promise<void> = Promise.resolve();
   private foundEnded: Ending | undefined;
+  /** A call that was given up may still create the container. */
+  private mayComeLate = false;
 
   constructor(
     private task: TaskCheckpoint,
@@ -172,11 +176,11 @@ export class TaskSupervisor {
       if (this.detached.signal.aborted) return KILLED_DURING_LAUNCH;
       if (this.isKilled()) return await this.abandon(driver);
       this.log.warn('task did not start', { error: messageOf(error) });
-      await driver
-        .remove(this.task.taskId)
-        .catch((failure: unknown) =>
-          this.log.warn('what is left of a failed start stays', { error: messageOf(failure) }),
-        );
+      await driver.remove(this.task.taskId).catch((failure: unknown) => {
+        this.log.warn('what is left of a failed start stays for now', { error: messageOf(failure) });
+        this.mayComeLate = true;
+      });
+      this.removeAgain(driver);
       return launchFailure(error);
     }
   }
@@ -184,7 +188,17 @@ export class TaskSupervisor {
   private async abandon(driver: TaskDriver): Promise<Ending> {
     await this.persistently('remove', () => driver.remove(this.task.taskId));
     this.change({ removed: true });
+    this.removeAgain(driver);
     return KILLED_DURING_LAUNCH;
+  }
+
+  /** An engine that hung may get to what it was asked long after everybody has given it up. */
+  private removeAgain(driver: TaskDriver): void {
+    if (!this.mayComeLate) return;
+    const { signal } = this.detached;
+    void sleep(this.deps.clock, LIMITS.lateEngineMs, signal)
+      .then(() => this.persistently('remove', () => driver.remove(this.task.taskId)))
+      .catch((error: unknown) => this.log.debug('removal ended', { error: messageOf(error) }));
   }
 
   /** Repeats while the engine does not answer, for LIMITS.taskLaunchMs, and tells what the task waits for. */
@@ -194,8 +208,11 @@ export class TaskSupervisor {
     return retried(work, {
       clock,
       signal: this.launching.signal,
-      mayPass: (error, waitMs) =>
-        error instanceof BerthError && error.retryable && clock.monotonicMs() + waitMs < endMs,
+      mayPass: (error, waitMs) => {
+        if (!(error instanceof BerthError) || !error.retryable) return false;
+        if (what !== 'pull') this.mayComeLate = true;
+        return clock.monotonicMs() + waitMs < endMs;
+      },
       failed: (phase, retryMs) => {
         this.log.warn('docker call will be repeated', { what, error: phase, retryMs });
         if (this.task.latest?.phase !== phase) void this.report({ state: this.task.state, phase, message: phase });
@@ -279,7 +296,16 @@ export class TaskSupervisor {
       return this.end(endingOf(exit, this.task.kill));
     }
     if (this.task.kill !== undefined && this.driver !== undefined) return this.end(await this.abandon(this.driver));
-    await this.runFromStart();
+    await this.admission();
+    if (!this.detached.signal.aborted) await this.runFromStart();
+  }
+
+  /**
+   * What never ran is started only for a master that still knows this agent: meanwhile another agent may run it, and a copied disk
+   * must not start it a second time. Ends early when the task is killed.
+   */
+  private admission(): Promise<void> {
+    return fired(AbortSignal.any([this.deps.admitted, this.launching.signal]));
   }
 
   private async goOnRunning(found: RecoveredTask): Promise<void> {
@@ -416,6 +442,13 @@ export class TaskSupervisor {
   save(): Promise<void> {
     return this.deps.checkpoints.save(this.task.taskId, () => this.checkpoint);
   }
+}
+
+function fired(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }
 
 /** The task's own kill policy, milliseconds. */

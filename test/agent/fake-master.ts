@@ -11,6 +11,8 @@ export class FakeMaster implements AgentLink {
   readonly received: AgentUpdate[] = [];
   readonly pongs: string[] = [];
   acknowledges = true;
+  /** Every agent is sent away with these words. */
+  sendsAway: string | undefined;
   /** Nobody leads: connect() rejects. */
   away = false;
   /** Whoever leads does not answer: connect() stays open. */
@@ -35,10 +37,12 @@ export class FakeMaster implements AgentLink {
     if (this.silent) return new Promise(() => undefined);
     this.open = { onEvent, onClosed };
     const mine = this.open;
-    onEvent({
-      type: 'SUBSCRIBED',
-      subscribed: { agentId: call.subscribe.agent.id ?? this.agentId, pingTimeoutMs: this.pingTimeoutMs },
-    });
+    if (this.sendsAway !== undefined) onEvent({ type: 'SHUTDOWN', shutdown: { message: this.sendsAway } });
+    else
+      onEvent({
+        type: 'SUBSCRIBED',
+        subscribed: { agentId: call.subscribe.agent.id ?? this.agentId, pingTimeoutMs: this.pingTimeoutMs },
+      });
     return Promise.resolve({
       send: (sent) => this.take(sent),
       close: () => {

@@ -328,6 +328,41 @@ describe('health', () => {
   });
 });
 
+describe('a launch that a crash has cut off', () => {
+  /** Written down, nothing asked of the engine yet; the new agent finds no master that lets it in. */
+  async function cutOff(master: (world: FakeWorld) => void): Promise<void> {
+    const release = world.driver.hold('pull');
+    world.master.launch(shellTask('t', 'x'));
+    await world.run();
+    await world.crash(() => {
+      release();
+      master(world);
+    });
+    await world.run(60_000);
+    expect(world.checkpoints.task('t')).toMatchObject({ phase: 'launching' });
+    expect(world.driver.calls).toEqual(['recover']);
+  }
+
+  test('waits for a master, and then goes on', async () => {
+    await cutOff(({ master }) => (master.away = true));
+    world.master.away = false;
+    await world.run(60_000);
+    expect(world.master.states('t')).toEqual(['TASK_STARTING', 'TASK_RUNNING']);
+    expect(world.driver.calls).toEqual(['recover', 'pull t', 'create t', 'start t']);
+  });
+
+  test('is not started by an agent that is sent away: its disk may be a copy', async () => {
+    await cutOff(({ master }) => (master.sendsAway = 'another host has this id'));
+    expect(world.agent.status()).toMatchObject({ state: 'shutdown', reason: 'another host has this id' });
+  });
+
+  test('does not keep the agent from stopping', async () => {
+    await cutOff(({ master }) => (master.away = true));
+    await world.agent.stop();
+    expect(world.driver.calls).toEqual(['recover']);
+  });
+});
+
 describe('a crash of the agent', () => {
   test.each(['pull', 'create', 'start'] as const)('during %s: the launch goes on', async (step) => {
     const release = world.driver.hold(step);
