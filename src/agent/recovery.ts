@@ -12,10 +12,12 @@ export type RecoveryStep =
   | { readonly kind: 'resume'; readonly checkpoint: TaskCheckpoint; readonly found?: RecoveredTask }
   /** A container of ours without a checkpoint: taken over from what its labels say. */
   | { readonly kind: 'adopt'; readonly checkpoint: TaskCheckpoint; readonly found: RecoveredTask }
+  /** A container without a checkpoint that never ran: what an engine has created after everybody had given it up. It is removed. */
+  | { readonly kind: 'discard'; readonly driver: string; readonly found: RecoveredTask }
   /** A container of ours that says too little to be taken over. It is named and left alone. */
   | { readonly kind: 'report'; readonly found: RecoveredTask };
 
-/** Joins what was written down with what is really there. Nothing is ever killed by it. */
+/** Joins what was written down with what is really there. Nothing that runs is ever ended by it. */
 export function planRecovery(
   checkpoints: readonly TaskCheckpoint[],
   containers: readonly FoundContainer[],
@@ -37,6 +39,7 @@ function adoption(
   { driver, task: found }: FoundContainer,
   sandboxOf: (frameworkId: string, taskId: string) => string,
 ): RecoveryStep {
+  if (found.phase === 'created') return { kind: 'discard', driver, found };
   if (found.info === undefined || found.agentId === undefined) return { kind: 'report', found };
   const { taskId, frameworkId, agentId, info } = found;
   const checkpoint: TaskCheckpoint = {

@@ -203,4 +203,6 @@ export const LIMITS = {
   execLookMs: 2_000,
   /** Milliseconds between looks at a surplus that nobody asked to stop while agents are still on their way to a new leader. */
   agentsBackMs: 1_000,
+  /** Milliseconds after which what is left of a start that was given up is removed once more: a hanging engine creates it late. */
+  lateEngineMs: 30_000,
 } as const;

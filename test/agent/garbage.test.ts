@@ -49,20 +49,21 @@ const container = (taskId: string, parts: object = {}): FoundContainer => ({
 });
 
 describe('planRecovery', () => {
-  test('joins checkpoints with containers, takes over strangers, and names those that say too little', () => {
+  test('joins checkpoints with containers, takes over strangers, discards what never ran, and names those that say too little', () => {
     const steps = planRecovery(
       [checkpoint('both'), checkpoint('lost')],
       [
         container('both'),
         container('stranger', { agentId: 'S1', info: shellTask('stranger', 'x') }),
         container('mute'),
+        container('unborn', { agentId: 'S1', info: shellTask('unborn', 'x'), phase: 'created' }),
       ],
       (framework, task) => `/s/${framework}/${task}`,
     );
     expect(
       steps.map((step) => [
         step.kind,
-        step.kind === 'report' ? step.found.taskId : step.checkpoint.taskId,
+        'checkpoint' in step ? step.checkpoint.taskId : step.found.taskId,
         step.found?.containerId,
       ]),
     ).toEqual([
@@ -70,6 +71,7 @@ describe('planRecovery', () => {
       ['resume', 'lost', undefined],
       ['adopt', 'stranger', 'id-stranger'],
       ['report', 'mute', 'id-mute'],
+      ['discard', 'unborn', 'id-unborn'],
     ]);
   });
 });

@@ -1,7 +1,7 @@
 import { TimeoutError, UnavailableError } from '../../src/core/errors';
 import { LIMITS } from '../../src/core/limits';
 import type { ProbeAnswer } from '../../src/core/ports/probe';
-import { TaskDriverError } from '../../src/core/ports/task-driver';
+import { TaskDriverError, type TaskLaunch } from '../../src/core/ports/task-driver';
 import { shellTask, taskInfo } from './builders';
 import { FakeWorld } from './fake-world';
 
@@ -14,6 +14,12 @@ async function running(taskId = 't'): Promise<void> {
   world.master.launch(shellTask(taskId, 'x'));
   await world.run();
   expect(world.master.last(taskId)?.state).toBe('TASK_RUNNING');
+}
+
+/** As the agent would have asked for it. */
+function launchOf(taskId: string): TaskLaunch {
+  const info = shellTask(taskId, 'x');
+  return { taskId, frameworkId: 'F1', agentId: 'S1', info, sandbox: `/s/${taskId}`, environment: {} };
 }
 
 describe('launch', () => {
@@ -108,6 +114,19 @@ describe('kill', () => {
     expect(world.master.last('t')).toMatchObject({ state: 'TASK_KILLED', reason: 'REASON_TASK_KILLED_DURING_LAUNCH' });
     expect(world.driver.calls).not.toContain('start t');
     expect(world.driver.containers.size).toBe(0);
+  });
+
+  test('of a start that was given up removes what an engine that hung creates afterwards', async () => {
+    world.driver.fail('create', ...Array.from({ length: 9 }, () => new TimeoutError('Docker create', 1)));
+    world.master.launch(shellTask('t', 'x'));
+    await world.run();
+    world.master.kill('t');
+    await world.run(1_000);
+    expect(world.master.last('t')?.state).toBe('TASK_KILLED');
+    world.driver.containers.set('t', { phase: 'created', launch: launchOf('t'), waiters: [] });
+    await world.run(LIMITS.lateEngineMs);
+    expect(world.driver.containers.size).toBe(0);
+    expect(world.driver.calls).not.toContain('start t');
   });
 
   test('during start stops what was started', async () => {
@@ -449,6 +468,25 @@ describe('a crash of the agent', () => {
     expect(world.driver.calls).toEqual(['recover']);
     expect(world.agent.status().agentId).toBe('S1');
     expect(world.master.states('t')).toEqual(['TASK_RUNNING']);
+  });
+
+  test('and a container that never ran and has no checkpoint: it is removed before the master hears of the agent', async () => {
+    await world.crash(
+      () => void world.driver.containers.set('late', { phase: 'created', launch: launchOf('late'), waiters: [] }),
+    );
+    expect(world.driver.calls).toEqual(['recover', 'remove late']);
+    expect(world.driver.containers.size).toBe(0);
+    expect(world.master.subscriptions[0]?.tasks).toEqual([]);
+  });
+
+  test('and an engine that does not remove it: it is left alone and named', async () => {
+    await world.crash(() => {
+      world.driver.containers.set('late', { phase: 'created', launch: launchOf('late'), waiters: [] });
+      world.driver.fail('remove', new UnavailableError('Docker'));
+    });
+    expect(world.agent.status().state).toBe('registered');
+    expect(world.driver.containers.get('late')?.phase).toBe('created');
+    expect(world.metrics.read('berth_agent_unknown_containers')).toBe(1);
   });
 
   test('and an engine that is away: the agent waits, says so and then goes on', async () => {
