@@ -72,6 +72,11 @@ export class Prometheus {
     return groups.flatMap(({ rules }) => rules);
   }
 
+  /** Alerts that fire or are about to. */
+  async alerts(): Promise<{ labels: Record<string, string>; annotations: Record<string, string>; state: string }[]> {
+    return ((await this.get('alerts')) as { alerts: never[] }).alerts;
+  }
+
   log(): string {
     return this.process.log();
   }
