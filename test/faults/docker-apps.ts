@@ -47,8 +47,10 @@ export async function failureOf(bed: Testbed, appId: string, words: RegExp): Pro
     },
     PATIENCE_MS,
   ).catch(async (error: unknown) => {
-    const failure = (await bed.marathon().app(appId)).lastTaskFailure;
-    throw new Error(`${String(error)}; the last failure: ${JSON.stringify(failure)}`, { cause: error });
+    const { lastTaskFailure, tasks } = await bed.marathon().app(appId);
+    const seen = JSON.stringify({ lastTaskFailure, tasks, queue: (await queued(bed, appId))?.message });
+    const logs = bed.hosts.map(({ agent }) => agent.lastWords(10));
+    throw new Error([`${String(error)}; seen: ${seen}`, ...logs].join('\n'), { cause: error });
   });
 }
 
@@ -63,6 +65,20 @@ export interface QueueItem {
 export async function queued(bed: Testbed, appId: string): Promise<QueueItem | undefined> {
   const { queue } = (await bed.marathon().ok('GET', '/v2/queue')) as { queue: QueueItem[] };
   return queue.find(({ app }) => app.id === appId);
+}
+
+/** Waits for so many failed launches or runs of the app, and tells the longest pause that the launch queue has announced, seconds. */
+export async function longestPause(bed: Testbed, appId: string, failures: number): Promise<number> {
+  const failed = new Set<string>();
+  let longest = 0;
+  const enough = async () => {
+    const failure = (await bed.marathon().app(appId)).lastTaskFailure;
+    if (failure !== undefined) failed.add(failure.taskId);
+    longest = Math.max(longest, (await queued(bed, appId))?.delay.timeLeftSeconds ?? 0);
+    return failed.size >= failures;
+  };
+  await waitFor(`${failures} failures of ${appId}`, enough, PATIENCE_MS);
+  return longest;
 }
 
 /** The one running task of an app, with its container. */

@@ -77,25 +77,36 @@ export class Proxy {
       client.destroy();
       server.destroy();
     };
-    for (const socket of pair) socket.on('error', end).on('close', end);
-    client.pipe(this.late()).pipe(server);
-    server.pipe(this.late()).pipe(client);
+    const [up, down] = [this.late(), this.late()];
+    client.pipe(up.line).pipe(server);
+    server.pipe(down.line).pipe(client);
+    for (const socket of pair) socket.on('error', end);
+    // Who hangs up does so at the far end: what is on the line arrives first.
+    const hangUp = async (other: Socket, arrived: () => Promise<void>) => {
+      await arrived();
+      this.pairs.delete(pair);
+      other.destroySoon();
+    };
+    client.on('close', () => void hangUp(server, up.arrived));
+    server.on('close', () => void hangUp(client, down.arrived));
   }
 
   /** Delays each chunk without holding up those behind it: a slow line, not a narrow one. */
-  private late(): Transform {
+  private late(): { readonly line: Transform; readonly arrived: () => Promise<void> } {
     let dueMs = 0;
+    let last = Promise.resolve();
     const line: Transform = new Transform({
       transform: (chunk: Buffer, _encoding, done) => {
         const nowMs = performance.now();
         dueMs = Math.max(dueMs, nowMs + this.delayMs());
         if (dueMs <= nowMs) return done(null, chunk);
-        setTimeout(() => this.mode === 'open' && !line.destroyed && line.push(chunk), dueMs - nowMs);
+        const due = new Promise<void>((resolve) => setTimeout(resolve, dueMs - nowMs));
+        last = Promise.all([last, due]).then(() => void (this.mode === 'open' && !line.destroyed && line.push(chunk)));
         done();
       },
-      flush: (done) => void setTimeout(done, Math.max(0, dueMs - performance.now())),
+      flush: (done) => void last.then(() => done()),
     });
-    return line;
+    return { line, arrived: () => last };
   }
 
   private drop(): void {

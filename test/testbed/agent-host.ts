@@ -94,9 +94,11 @@ export class AgentHost {
     for (const folder of [this.dataRoot, join(dir, 'exec'), join(dir, 'ctd'), this.workDir])
       mkdirSync(folder, { recursive: true });
     writeFileSync(join(dir, 'containerd.toml'), containerdConfig(join(dir, 'ctd')));
+    // By address, so that a proxy in front of the registry is trusted, too.
+    const registryAddress = `${this.setup.registry.split(':')[0]}/32`;
     writeFileSync(
       join(dir, 'daemon.json'),
-      JSON.stringify({ 'live-restore': options.liveRestore ?? true, 'insecure-registries': [this.setup.registry] }),
+      JSON.stringify({ 'live-restore': options.liveRestore ?? true, 'insecure-registries': [registryAddress] }),
     );
     await this.startContainerd();
     await this.startDockerd();

@@ -31,14 +31,20 @@ export class Registry {
     });
   }
 
+  /** Writes the logins that agents use, for the registry and for other names of it. A wrong password is a fault. */
+  login(password = this.password, others: readonly string[] = []): void {
+    const auth = Buffer.from(`${USER}:${password}`).toString('base64');
+    const auths = Object.fromEntries([this.host, ...others].map((name) => [name, { auth }]));
+    writeFileSync(this.dockerConfig, JSON.stringify({ auths }));
+  }
+
   async start(): Promise<void> {
     const { dir, host } = this;
     mkdirSync(dir, { recursive: true });
     const htpasswd = execFileSync('htpasswd', ['-Bbn', USER, this.password], { encoding: 'utf8', timeout: 10_000 });
     writeFileSync(join(dir, 'htpasswd'), htpasswd);
     writeFileSync(join(dir, 'config.yml'), config(dir, host));
-    const auth = Buffer.from(`${USER}:${this.password}`).toString('base64');
-    writeFileSync(this.dockerConfig, JSON.stringify({ auths: { [host]: { auth } } }));
+    this.login();
     this.process.start();
     await this.ready();
   }
