@@ -2,6 +2,7 @@ import { cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync 
 import { join } from 'node:path';
 import { waitFor } from '../support/wait';
 import { AgentHost } from '../testbed/agent-host';
+import { agentDisk } from '../testbed/faults/disk';
 import { Testbed } from '../testbed/testbed';
 import { PATIENCE_MS, cleanSlate, hostsOf, runningOf, settledAs, untilAgent } from './cluster';
 import { crashed, restartArmed, type Armed } from './crash-point';
@@ -312,6 +313,28 @@ describe('the same agent id on two hosts', () => {
       rmSync(kept, { recursive: true });
     }
     await restarted(second);
+    await recordsEqualEngines(bed);
+  });
+});
+
+describeLong('a full disk below the work folder of an agent', () => {
+  test('starts nothing and says why; what runs goes on and can be stopped; with room again all is well', async () => {
+    await first.agent.kill();
+    const disk = agentDisk(first, 4_000);
+    await restarted(first);
+    const before = await runsOnFirst(1);
+    const free = disk.fill();
+    await bed.marathon().ok('PUT', '/v2/apps/app', { instances: 2 });
+    await failureOf(bed, '/app', /The agent cannot write to its disk: .*ENOSPC/);
+    expect(await runningOf(bed, '/app')).toEqual(before);
+    await free();
+    const [taskId = ''] = before.keys();
+    expect((await settledAs(bed, '/app', 2)).get(taskId)).toBe(before.get(taskId));
+
+    const freeAgain = disk.fill();
+    await bed.marathon().ok('PUT', '/v2/apps/app', { instances: 0 });
+    await settledAs(bed, '/app', 0);
+    await freeAgain();
     await recordsEqualEngines(bed);
   });
 });

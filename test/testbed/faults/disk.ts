@@ -26,6 +26,21 @@ export function diskFull(host: AgentHost): Heal {
   return async () => rmSync(ballast, { force: true });
 }
 
+/** Fills the disk that an agent writes its checkpoints and sandboxes to; in memory, and empty but for what was there. The agent must not run. */
+export function agentDisk(host: AgentHost, kilobytes: number): { readonly fill: () => Heal } {
+  const { workDir } = host;
+  const aside = `${workDir}.below`;
+  shell([`mkdir ${aside}`, `cp -a ${workDir}/. ${aside}`, `mount -t tmpfs -o size=${kilobytes}k tmpfs ${workDir}`]);
+  shell([`cp -a ${aside}/. ${workDir}`, `rm -r ${aside}`]);
+  return {
+    fill: () => {
+      const ballast = join(workDir, 'ballast');
+      execFileSync('sh', ['-c', `cat /dev/zero > ${ballast} 2>/dev/null || true`], { timeout: 60_000 });
+      return async () => rmSync(ballast, { force: true });
+    },
+  };
+}
+
 /** True where the kernel can slow a disk down (cgroup v1 with blkio). */
 export function canSlowDisk(): boolean {
   return existsSync(join(BLKIO, 'cgroup.procs')) || existsSync(join(BLKIO, 'tasks'));
