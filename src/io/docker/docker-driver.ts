@@ -149,6 +149,7 @@ export class DockerDriver implements TaskDriver {
     } catch (error) {
       if (!hasStatus(error, 304, 404)) throw retryable('stop', error);
     }
+    this.exits.ended(container.id);
   }
 
   async remove(taskId: string): Promise<void> {

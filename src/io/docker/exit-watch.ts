@@ -20,6 +20,8 @@ type Listener = (exit: TaskExit) => void;
 export class ExitWatch {
   private readonly waiting = new Map<string, Set<Listener>>();
   private readonly looking = new Set<string>();
+  /** Said to have died while a look was under way, which may have come too early to see it. */
+  private readonly lookAgain = new Set<string>();
   /** Containers that we stop ourselves: nobody asks what killed them. */
   private readonly stopped = new Set<string>();
   private readonly events: ContainerEvents;
@@ -31,7 +33,7 @@ export class ExitWatch {
     private readonly log: Logger,
   ) {
     this.events = new ContainerEvents(engine, `${LABELS.workDir}=${workDir}`, clock, log, {
-      ended: (id) => this.look(id, true),
+      ended: (id) => this.ended(id),
       resync: () => void this.resync(),
     });
   }
@@ -62,6 +64,11 @@ export class ExitWatch {
     if (this.waiting.has(containerId)) this.stopped.add(containerId);
   }
 
+  /** The engine says that it is over. */
+  ended(containerId: string): void {
+    this.look(containerId, true);
+  }
+
   stop(): Promise<void> {
     return this.events.stop();
   }
@@ -79,19 +86,26 @@ export class ExitWatch {
    * @param final whatever is seen now is the answer
    */
   private look(containerId: string, died: boolean, final = false): void {
-    if (!this.waiting.has(containerId) || this.looking.has(containerId)) return;
+    if (!this.waiting.has(containerId)) return;
+    if (this.looking.has(containerId)) {
+      if (died) this.lookAgain.add(containerId);
+      return;
+    }
     this.looking.add(containerId);
     this.exitNow(containerId)
       .then((exit) => {
         this.looking.delete(containerId);
+        const isNews = this.lookAgain.delete(containerId);
         if (exit !== undefined && !final && this.mayBeLateOom(containerId, exit))
           this.clock.after(LATE_OOM_MS, () => this.look(containerId, false, true));
         else if (exit !== undefined) this.tell(containerId, exit);
+        else if (isNews) this.look(containerId, true);
         else if (died) this.clock.after(LOOK_AGAIN_MS, () => this.look(containerId, false));
       })
       .catch((error: unknown) => {
         // The engine is away: the stream will come back and everything is looked at then.
         this.looking.delete(containerId);
+        this.lookAgain.delete(containerId);
         this.log.debug('cannot look at container', { containerId, error: messageOf(error) });
       });
   }
