@@ -73,7 +73,7 @@ export class Liveness {
     let index = 0;
     for (const entry of this.agents.all()) if (index++ % SLICES === this.slice && this.check(entry)) lost.push(entry);
     if (lost.length > 0) this.declare(lost);
-    else if (this.isBraking && !this.isBrakeOn()) this.setBrake(false);
+    else if (this.isBraking && !this.isBrakeOn()) this.letGo();
   }
 
   /**
@@ -118,10 +118,20 @@ export class Liveness {
   }
 
   private declare(lost: readonly AgentEntry[]): void {
-    const brake = this.isBrakeOn();
-    this.setBrake(brake);
-    if (brake) return;
+    if (this.isBrakeOn()) return this.setBrake(true);
+    if (this.isBraking) return this.letGo();
     for (const entry of lost) void this.agents.inTurn(entry, () => this.lose(entry));
+  }
+
+  /** Where some have come back the others may be on their way: each gets its time again before it counts as lost. */
+  private letGo(): void {
+    const { pingIntervalMs, maxMissedPings } = this.context.options;
+    const patienceMs = this.context.clock.monotonicMs() + pingIntervalMs * maxMissedPings;
+    for (const entry of this.agents.all()) {
+      entry.missedPings = 0;
+      entry.deadlineMs = Math.max(entry.deadlineMs, patienceMs);
+    }
+    this.setBrake(false);
   }
 
   /** Too many at once: the fault is more likely between us and them than in each of them. */
@@ -148,7 +158,7 @@ export class Liveness {
     const { silent, all } = this.silence();
     const message = on
       ? `${silent} of ${all} agents are silent at once: none of them is declared unreachable, no task is replaced`
-      : 'Enough agents answer again: those that stay silent are declared unreachable';
+      : 'Enough agents answer again: those that stay silent for as long again are declared unreachable';
     this.context.log.warn(message, { silent, all });
     this.context.events.record({
       involvedObject: { kind: 'Master', name: 'master' },

@@ -184,6 +184,25 @@ describe('silence', () => {
     expect(world.task('t1')?.status.state).toBe('TASK_RUNNING');
     expect(world.events.map(({ reason }) => reason)).toContain('TooManyAgentsSilent');
   });
+
+  test('when enough are back the others get their time again, and are declared unreachable after it', async () => {
+    const others = [2, 3, 4, 5].map((n) => new ScriptedAgent(`host-${n}`).connect(master));
+    await world.clock.run(100);
+    const [second, third] = others;
+    if (second === undefined || third === undefined) throw new Error('no agents');
+    const stateOf = ({ agentId }: ScriptedAgent) => world.records.collection('Agent').get(agentId)?.record.status.state;
+    const reasons = () => world.events.map(({ reason }) => reason);
+    for (const silent of [agent, second, third]) silent.answersPings = false;
+    await world.clock.run(60_000);
+    expect(reasons()).toContain('TooManyAgentsSilent');
+
+    third.answersPings = true;
+    await world.clock.run(10_000);
+    expect(reasons()).toContain('AgentsAnswerAgain');
+    second.answersPings = true;
+    await world.clock.run(20_000);
+    expect([agent, ...others].map(stateOf)).toEqual(['unreachable', 'active', 'active', 'active', 'active']);
+  });
 });
 
 describe('launching', () => {
