@@ -1,3 +1,4 @@
+import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import {
   collectDefaultMetrics,
   Counter as PromCounter,
@@ -20,6 +21,7 @@ export class PromMetrics implements Metrics {
   private readonly gauges = new Map<string, Gauge>();
   private readonly histograms = new Map<string, Histogram>();
   private readonly collectors = new Set<() => void>();
+  private rendering: Promise<string> | undefined;
 
   /** @param labels are added to every series, e.g. `{ cluster: 'prod' }` */
   constructor(labels: Readonly<Record<string, string>> = {}) {
@@ -33,10 +35,23 @@ export class PromMetrics implements Metrics {
     return this.registry.contentType;
   }
 
-  /** All metrics in the text format of Prometheus, after the collectors have run. */
-  async render(): Promise<string> {
+  /**
+   * All metrics in the text format of Prometheus, after the collectors have run. Made metric by metric, with looks at other work in
+   * between: thousands of apps are megabytes of text. Who asks meanwhile gets the same text.
+   */
+  render(): Promise<string> {
+    this.rendering ??= this.renderAll().finally(() => (this.rendering = undefined));
+    return this.rendering;
+  }
+
+  private async renderAll(): Promise<string> {
     for (const collect of this.collectors) this.collectOne(collect);
-    return this.registry.metrics();
+    const texts: string[] = [];
+    for (const { name } of this.registry.getMetricsAsArray()) {
+      texts.push(await this.registry.getSingleMetricAsString(name));
+      await yieldToOthers();
+    }
+    return `${texts.join('\n\n')}\n`;
   }
 
   counter(options: MetricOptions): Counter {

@@ -68,6 +68,21 @@ describe('PromMetrics', () => {
     expect(lines(await metrics.render(), 'berth_scrapes_total')).toEqual(['berth_scrapes_total 1']);
   });
 
+  it('lets other work through while it renders, and renders once for all who ask meanwhile', async () => {
+    const metrics = new PromMetrics();
+    let collected = 0;
+    metrics.onCollect(() => void (collected += 1));
+    let turns = 0;
+    const ticking = setInterval(() => (turns += 1), 0);
+    const [one, two] = await Promise.all([metrics.render(), metrics.render()]);
+    clearInterval(ticking);
+    expect(two).toBe(one);
+    expect(collected).toBe(1);
+    expect(turns).toBeGreaterThan(0);
+    await metrics.render();
+    expect(collected).toBe(2);
+  });
+
   it('runs collectors before each scrape, and survives one that throws', async () => {
     const metrics = new PromMetrics();
     const gauge = metrics.gauge({ name: 'berth_scrapes', help: 'Scrapes.' });
