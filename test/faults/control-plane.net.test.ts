@@ -22,7 +22,7 @@ import {
 } from './cluster';
 import { LeaderWatch } from './leader-watch';
 import { ServingWatch, answering } from './serving';
-import { QUICK_SILENCE, describeLong } from './suite';
+import { QUICK_SILENCE, describeLong, testLong } from './suite';
 
 /** More than three leases of 3 s. */
 const LONG_PAUSE_MS = 10_000;
@@ -88,7 +88,7 @@ describe('the leader is gone', () => {
     expect(await runningOf(bed, '/steady')).toEqual(before);
   });
 
-  test('its lease is revoked by hand: one leads, in a new term, and nothing is killed', async () => {
+  testLong('its lease is revoked by hand: one leads, in a new term, and nothing is killed', async () => {
     const before = await steadyApp();
     const term = await termOf(bed);
     await revokeLeaseOf(bed, LEADER_KEY);
@@ -169,6 +169,7 @@ describeLong('a leader that is cut off', () => {
   test('from etcd but not from its agents: it stops in time, another one takes over', async () => {
     const before = await steadyApp();
     const leader = await oneHolder(bed);
+    const leaders = new LeaderWatch(bed);
     const heals = bed.etcd.map(({ node }) => cutBetween(leader.node, node));
     const next = await oneHolder(bed, leader);
     await takesWork(bed, webApp('/meanwhile', { instances: 1 }), indexOf(next));
@@ -177,11 +178,14 @@ describeLong('a leader that is cut off', () => {
     const refused = await leader.marathon.call('POST', '/v2/apps', webApp('/lost', { instances: 1 }));
     expect(refused.status).toBe(503);
     expect(refused.headers.get('retry-after')).not.toBeNull();
+    expect(await leader.isReady()).toBe(false);
     const records = await quietRecords(bed);
 
     for (const heal of heals) await heal();
     await knows(leader, next);
+    await leader.ready(PATIENCE_MS);
     expect(await holders(bed)).toEqual([next]);
+    expect((await leaders.end()).doubles).toEqual([]);
     expect(await recordsOf(bed)).toEqual(records);
     expect(await runningOf(bed, '/steady')).toEqual(before);
     expect((await next.marathon.call('GET', '/v2/apps/lost')).status).toBe(404);
@@ -192,6 +196,7 @@ describeLong('a leader that is cut off', () => {
     const leader = await oneHolder(bed);
     const [other, third] = except(leader);
     if (other === undefined || third === undefined) throw new Error('three servers are needed');
+    const leaders = new LeaderWatch(bed);
     const heals = [cutLink(bed, leader.node), ...bed.etcd.map(({ node }) => cutBetween(other.node, node))];
     await oneHolder(bed, leader, [other, third]);
     await takesWork(bed, webApp('/meanwhile', { instances: 1 }), indexOf(third));
@@ -201,6 +206,7 @@ describeLong('a leader that is cut off', () => {
     for (const heal of heals) await heal();
     await Promise.all([knows(leader, third), knows(other, third)]);
     expect(await holders(bed)).toEqual([third]);
+    expect((await leaders.end()).doubles).toEqual([]);
     await takesWork(bed, webApp('/after', { instances: 1 }), indexOf(leader));
     expect(await runningOf(bed, '/steady')).toEqual(before);
   });
