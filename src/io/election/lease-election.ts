@@ -89,7 +89,12 @@ export class LeaseElection implements Election {
     const lease = await this.leases.grant(this.ttlMs, this.ttlMs);
     this.strayLeaseId = lease.id; // until we know that the key is ours
     const value = JSON.stringify(this.me);
-    const answer = await this.leases.acquire(this.key, value, lease.id, this.ttlMs);
+    let deadlineMs = this.deadline(sentMs, lease.ttlMs);
+    const acquired = new AbortController();
+    void this.keepAlive(lease.id, sentMs, acquired.signal, (atMs) => (deadlineMs = Math.max(deadlineMs, atMs)));
+    const answer = await this.leases
+      .acquire(this.key, value, lease.id, Math.max(this.ttlMs, LIMITS.storeCallMs))
+      .finally(() => acquired.abort());
     if (!answer.won) {
       if (answer.holder !== undefined) this.view.show(answer.holder);
       await this.dropStrayLease();
@@ -98,10 +103,27 @@ export class LeaseElection implements Election {
     this.strayLeaseId = undefined;
     const { createRevision } = answer;
     const fence = { key: this.key, createRevision };
-    const term = new HeldTerm(fence, lease.id, this.clock, this.deadline(sentMs, lease.ttlMs));
+    const term = new HeldTerm(fence, lease.id, this.clock, deadlineMs);
     this.term = term;
     this.view.show({ key: this.key, value, revision: createRevision, createRevision });
     return term;
+  }
+
+  /** Renews a lease while the key is being created: on a slow store that may take longer than the lease. Never rejects. */
+  private async keepAlive(
+    leaseId: string,
+    grantSentMs: number,
+    signal: AbortSignal,
+    prolonged: (deadlineMs: number) => void,
+  ): Promise<void> {
+    const isSlow = this.clock.monotonicMs() - grantSentMs > this.ttlMs / 6;
+    if (!isSlow) await sleep(this.clock, this.ttlMs / 3, signal);
+    while (!signal.aborted) {
+      const sentMs = this.clock.monotonicMs();
+      const ttlMs = await this.leases.renew(leaseId, this.ttlMs / 3).catch(() => 0);
+      if (ttlMs > 0) prolonged(this.deadline(sentMs, ttlMs));
+      await sleep(this.clock, this.ttlMs / 3, signal);
+    }
   }
 
   /** Leads until the term ends, then gives the lease back; never rejects. */
@@ -141,7 +163,8 @@ export class LeaseElection implements Election {
 
   /** Renews at a third of the lease, more often after a failure; returns when the term has ended. */
   private async renew(term: HeldTerm): Promise<void> {
-    let pauseMs = this.ttlMs / 3;
+    // Winning on a slow store has used up a part of the lease.
+    let pauseMs = Math.min(this.ttlMs / 3, Math.max(0, term.leftMs() - this.ttlMs / 2));
     for (;;) {
       await sleep(this.clock, pauseMs, term.signal);
       if (!term.isHeld()) return term.end();
