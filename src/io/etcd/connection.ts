@@ -84,12 +84,14 @@ export class EtcdConnection implements ICallable<unknown> {
    */
   async read<T>(call: (options: CallOptions) => Promise<T>, askedRevision?: number): Promise<T> {
     const callMs = this.options.callMs ?? LIMITS.storeCallMs;
-    const startMs = Date.now();
+    // The wall clock may be set meanwhile. gRPC wants it, but only reads it when the call starts.
+    const startMs = performance.now();
+    const spent = () => performance.now() - startMs;
     for (let tried = 1; ; tried++) {
       try {
-        return await call({ deadline: Math.min(startMs + callMs, Date.now() + callMs / 2) });
+        return await call({ deadline: Date.now() + Math.min(callMs - spent(), callMs / 2) });
       } catch (error) {
-        const spentMs = Date.now() - startMs;
+        const spentMs = spent();
         const enough = spentMs >= LIMITS.readRepeatMs && tried > this.members.length;
         if (enough || spentMs >= callMs || !isMemberTrouble(error)) throw failureOf(error, askedRevision);
         if (tried >= this.members.length) await pause(LIMITS.reconnectFirstMs);
