@@ -27,7 +27,9 @@ import { EtcdConnection } from '../io/etcd/connection';
 import { EtcdElection } from '../io/etcd/election';
 import { EtcdMaintenance } from '../io/etcd/maintenance';
 import { EtcdStore } from '../io/etcd/store';
+import { CheckpointFolder } from '../io/files/checkpoint-folder';
 import { MirrorRecords, type Rewind } from '../io/mirror/records';
+import { SeenRevision } from '../io/mirror/seen-revision';
 import { Master } from '../master/master';
 import { GroupManager } from '../orchestrator/group-manager';
 import { Orchestrator } from '../orchestrator/orchestrator';
@@ -62,12 +64,14 @@ interface ServerParts {
 export async function runServer(options: ServerOptions): Promise<void> {
   const token = readToken(options.auth);
   const platform = newPlatform(options.logLevel, token, options.cluster);
-  const parts = build(options, platform, token);
   const { log } = platform;
+  const seen = new SeenRevision(new CheckpointFolder(join(options.dataDir, 'seen')), platform.clock, log);
+  const parts = build(options, platform, token, await seen.load());
   const stop = untilStopped(log);
   announce(parts);
   // What this server knows is void: no decision that rests on it may be carried out. Others, and this one again, start anew.
   parts.records.onRewind(() => parts.election.abdicate());
+  parts.restored.watch(stop);
 
   const listening = await openFaces(parts, token);
   log.info('server is up', {
@@ -81,20 +85,26 @@ export async function runServer(options: ServerOptions): Promise<void> {
   void mirrored.then(() => {
     if (!stop.aborted) log.info('mirror is complete', { revision: parts.records.revision() });
   });
+  const keeping = mirrored.then(() => seen.keep(() => (parts.restored.isNoted ? parts.records.revision() : 0), stop));
   await parts.election.run((term) => lead(parts, term), stop);
   parts.streams.closeAll();
   parts.agentStreams.closeAll();
   await Promise.all(listening.map((face) => face.close()));
-  await parts.records.stopped();
+  await Promise.all([parts.records.stopped(), keeping]);
   parts.connection.close();
   log.info('server has stopped');
 }
 
-function build(options: ServerOptions, platform: Platform, token: string | undefined): ServerParts {
+function build(
+  options: ServerOptions,
+  platform: Platform,
+  token: string | undefined,
+  seenRevision: number,
+): ServerParts {
   const { clock, random, ids, log, metrics, crashPoints } = platform;
   const connection = new EtcdConnection(etcdOptions(options), random);
   const store = new EtcdStore(connection, clock, metrics);
-  const records = new MirrorRecords(store, clock, log, metrics);
+  const records = new MirrorRecords(store, clock, log, metrics, { seenRevision });
   const self: LeaderInfo = {
     id: randomUUID(),
     hostname: options.hostname,

@@ -205,4 +205,6 @@ export const LIMITS = {
   agentsBackMs: 1_000,
   /** Milliseconds after which what is left of a start that was given up is removed once more: a hanging engine creates it late. */
   lateEngineMs: 30_000,
+  /** Milliseconds between notes of how far the store has gone: what was lost in a restore is usually much more. */
+  seenRevisionMs: 2_000,
 } as const;

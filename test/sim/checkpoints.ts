@@ -10,6 +10,8 @@ export class SimDisk {
   readonly asides = new Map<string, string>();
   /** No write succeeds. */
   isFull = false;
+  /** Documents that are older than what was to be written. */
+  readonly stale = new Set<string>();
 }
 
 /** An agent's way to its disk. A write that is under way when the process dies may be lost before its effect. */
@@ -31,7 +33,11 @@ export class SimCheckpoints implements CheckpointStore {
   }
 
   write(name: string, text: string): Promise<void> {
-    return this.change(() => void this.disk.documents.set(name, text));
+    if (this.disk.isFull) this.disk.stale.add(name);
+    return this.change(() => {
+      this.disk.documents.set(name, text);
+      this.disk.stale.delete(name);
+    });
   }
 
   remove(name: string): Promise<void> {

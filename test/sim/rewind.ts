@@ -2,7 +2,7 @@ import { unfinished } from '../checker/convergence';
 import { Dice } from './dice';
 import { drawFrom, perform } from './decisions';
 import { AGENT_FAULTS } from './faults/agent-faults';
-import type { Fault } from './faults/fault';
+import { place, type Fault } from './faults/fault';
 import { SERVER_FAULTS } from './faults/server-faults';
 import { STORE_FAULTS } from './faults/store-faults';
 import { USER_ACT } from './faults/user-acts';
@@ -33,9 +33,15 @@ export async function runRewound(seed: number, kind: Rewind, options: WorldOptio
   await world.start();
   await change(world, dice);
   const snapshot = world.store.snapshot();
-  await change(world, dice);
-  world.history.note(`the store goes back: ${kind}`);
+  await change(world, dice, 3);
+  // Who restores a snapshot may stop all servers for it: then none of them sees it happen.
+  const isCold = dice.hit(0.4);
+  world.history.note(`the store goes back: ${kind}${isCold ? ', no server sees it' : ''}`);
+  if (isCold) for (const server of world.servers) server.crash();
   await world.rewind(kind === 'emptied' ? { revision: 1, entries: [] } : snapshot);
+  // The longer nobody leads, the longer the pauses of agents that look for a leader: some come much later than others.
+  if (isCold) await world.pass(dice.one(1_000, 10_000, 40_000));
+  for (const server of world.servers) server.start();
   await world.pass(dice.one(0, 1_000, 5_000));
   for (let fault = 0; fault < FAULTS && dice.hit(0.8); fault++) {
     perform(world, drawFrom(AFTERMATH, dice));
@@ -48,10 +54,16 @@ export async function runRewound(seed: number, kind: Rewind, options: WorldOptio
   return world;
 }
 
-async function change(world: World, dice: Dice): Promise<void> {
+/** @param ends tasks that end and run again, maybe elsewhere */
+async function change(world: World, dice: Dice, ends = 0): Promise<void> {
   for (let index = 0; index < CHANGES; index++) {
     perform(world, { waitMs: 0, what: USER_ACT.name, how: USER_ACT.draw(dice) });
     await world.pass(dice.one(50, 2_000, 8_000));
+  }
+  for (let index = 0; index < ends; index++) {
+    const how = { agent: place(dice), container: place(dice), fate: 'exits', code: 1, forMs: 0 };
+    perform(world, { waitMs: 0, what: 'container', how });
+    await world.pass(2_000);
   }
   await world.converge();
 }

@@ -7,8 +7,10 @@ import { LeaseElection } from '../../src/io/election/lease-election';
 import type { MemoryLeases } from '../../src/io/memory/leases';
 import type { MemoryStore } from '../../src/io/memory/store';
 import { MirrorRecords } from '../../src/io/mirror/records';
+import { SeenRevision } from '../../src/io/mirror/seen-revision';
 import { GroupManager } from '../../src/orchestrator/group-manager';
 import { type FakeClock, noopMetrics } from '../support/fakes';
+import { SimCheckpoints, SimDisk } from './checkpoints';
 import type { Dice, Seeds } from './dice';
 import type { History } from '../checker/history';
 import type { MasterDoor } from './link';
@@ -50,6 +52,9 @@ export class SimServer {
   readonly trouble: StoreTrouble = noTrouble();
   readonly machine: Machine = { wallOffsetMs: 0 };
   private readonly dice: Dice;
+  private readonly disk = new SimDisk();
+  private process: SimProcess | undefined;
+  /** Absent while it starts. */
   private running: Running | undefined;
   private isEnding = false;
   private startsAgain = false;
@@ -62,7 +67,7 @@ export class SimServer {
   }
 
   get isUp(): boolean {
-    return this.running?.process.isAlive === true;
+    return this.process?.isAlive === true;
   }
 
   get isLeader(): boolean {
@@ -71,8 +76,8 @@ export class SimServer {
 
   /** Absent until the first list is in memory. */
   get replica(): Replica | undefined {
-    if (!this.isUp || this.running?.process.isPaused !== false) return undefined;
-    return this.running.records.revision() > 0 ? this.running.replica : undefined;
+    if (!this.isUp || this.process?.isPaused !== false) return undefined;
+    return (this.running?.records.revision() ?? 0) > 0 ? this.running?.replica : undefined;
   }
 
   get door(): MasterDoor | undefined {
@@ -83,14 +88,32 @@ export class SimServer {
   start(): void {
     this.startsAgain = this.isEnding;
     if (this.isUp) return;
-    const { clock, store, leases, seeds, history } = this.cluster;
-    const process = new SimProcess(clock, this.machine);
+    this.process = new SimProcess(this.cluster.clock, this.machine);
+    this.running = undefined;
+    this.cluster.history.note(`${this.name} starts`);
+    void this.run(this.process);
+  }
+
+  private async run(process: SimProcess): Promise<void> {
+    const { clock } = this.cluster;
     const log = this.cluster.log.child({ server: this.name });
+    const seen = new SeenRevision(new SimCheckpoints(this.disk, process, clock, this.dice), process, log);
+    const running = this.build(process, log, await seen.load());
+    this.running = running;
+    const { records, restored, stop, election } = running;
+    restored.watch(stop.signal);
+    await records.start(stop.signal);
+    void seen.keep(() => (restored.isNoted ? records.revision() : 0), stop.signal);
+    await election.run((term) => this.lead(running, term), stop.signal);
+  }
+
+  private build(process: SimProcess, log: Logger, seenRevision: number): Running {
+    const { clock, store, leases, seeds } = this.cluster;
     const client = new StoreClient(store, process, clock, this.dice, this.trouble, (committed) =>
       this.cluster.onCommit(committed),
     );
     const ids = seeds.ids();
-    const records = new MirrorRecords(client, process, log, noopMetrics(), { history: 100 });
+    const records = new MirrorRecords(client, process, log, noopMetrics(), { history: 100, seenRevision });
     const me: LeaderInfo = {
       id: ids.uuid(),
       hostname: this.name,
@@ -102,39 +125,36 @@ export class SimServer {
     records.onRewind(() => election.abdicate());
     const restored = new RestoredStore(client, records, process, log, REREGISTER_MS);
     const apps = new GroupManager(records, process, ids, log, { crashPoints: process });
-    const stop = new AbortController();
     const replica: Replica = { name: this.name, records, apps };
-    const running: Running = { process, client, stop, records, restored, election, replica, door: undefined };
-    this.running = running;
-    history.note(`${this.name} starts`);
-    void records.start(stop.signal).then(() => election.run((term) => this.lead(running, term), stop.signal));
+    const stop = new AbortController();
+    return { process, client, stop, records, restored, election, replica, door: undefined };
   }
 
   /** `kill -9`. */
   crash(): void {
-    this.running?.process.kill();
+    this.process?.kill();
   }
 
   pause(): void {
-    this.running?.process.pause();
+    this.process?.pause();
   }
 
   resume(): void {
-    this.running?.process.resume();
+    this.process?.resume();
   }
 
   /** Nothing is wrong any more. */
   calm(): void {
     Object.assign(this.trouble, noTrouble());
     this.machine.wallOffsetMs = 0;
-    this.running?.process.disarm();
+    this.process?.disarm();
     this.resume();
     this.start();
   }
 
   /** `kill -9` the next time it comes to this point. */
   crashAt(point: CrashPoint, died: () => void): void {
-    this.running?.process.dieAt(point, died);
+    this.process?.dieAt(point, died);
   }
 
   breakWatches(): void {
@@ -143,12 +163,12 @@ export class SimServer {
 
   /** SIGTERM: the lease is given back; two seconds later the process is gone. */
   terminate(): void {
-    const running = this.running;
-    if (running === undefined || !this.isUp || this.isEnding) return;
+    const { process, running } = this;
+    if (process === undefined || !process.isAlive || this.isEnding) return;
     this.isEnding = true;
-    running.stop.abort();
+    running?.stop.abort();
     this.cluster.clock.after(TERMINATION_MS, () => {
-      running.process.kill();
+      process.kill();
       this.isEnding = false;
       if (this.startsAgain) this.start();
     });

@@ -48,6 +48,7 @@ export class MirrorRecords implements Records {
   private readonly progress: Progress;
   private readonly listeners = new Set<(changes: readonly RecordChange[]) => void>();
   private readonly log: Logger;
+  private seenRevision: number;
   private fresh = false;
   /** Why the store takes no writes, as it last said. */
   private full: string | undefined;
@@ -67,8 +68,13 @@ export class MirrorRecords implements Records {
     private readonly clock: Clock,
     log: Logger,
     private readonly metrics: Metrics,
-    options: { readonly history?: number } = {},
+    options: {
+      readonly history?: number;
+      /** What an earlier process of this server saw: a store that has not got so far went back in time. */
+      readonly seenRevision?: number;
+    } = {},
   ) {
+    this.seenRevision = options.seenRevision ?? 0;
     this.log = new RepeatLimitedLogger(log, clock);
     this.state = new MirrorState((key, error) =>
       log.error('a record cannot be parsed and is set aside; nothing is done to what it stands for', { key, error }),
@@ -216,7 +222,7 @@ export class MirrorRecords implements Records {
     for await (const page of this.store.list(KEY_ROOT)) {
       if (signal.aborted) return;
       revision = page.revision;
-      if (this.refusal === undefined) this.refuseThePast(known, revision);
+      if (this.refusal === undefined) this.refuseThePast(Math.max(known, this.seenRevision), revision);
       for (const entry of page.entries) {
         if (this.state.contradicts(entry)) this.rewind(known, revision);
         const taken = this.state.stage(entry);
@@ -244,6 +250,7 @@ export class MirrorRecords implements Records {
    */
   private rewind(from: number, to: number): never {
     this.fresh = false;
+    this.seenRevision = 0;
     const detail = `it went back in time, from revision ${from} to ${to} (emptied, or restored from a backup); its records are being read anew`;
     this.refusal = new UnavailableError('store', { detail });
     this.state.mistrust();

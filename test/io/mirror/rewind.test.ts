@@ -23,7 +23,10 @@ class World {
   /** Lists wait for this. */
   gate: Promise<void> = Promise.resolve();
 
-  constructor(private store: MemoryStore) {
+  constructor(
+    private store: MemoryStore,
+    seenRevision = 0,
+  ) {
     const world = () => this.store;
     const list = (...args: Parameters<Store['list']>) => this.lateList(...args);
     const port: Store = {
@@ -32,7 +35,7 @@ class World {
       commit: (writes, fence) => world().commit(writes, fence),
       watch: (prefix, after, signal, onStart) => world().watch(prefix, after, signal, onStart),
     };
-    this.records = new MirrorRecords(port, this.clock, this.log, this.metrics);
+    this.records = new MirrorRecords(port, this.clock, this.log, this.metrics, { seenRevision });
     this.records.onChange((changes) => this.told.push(...changes));
     this.records.onRewind((rewind) => this.told.push(rewind));
   }
@@ -97,6 +100,23 @@ describe('a store that went back in time', () => {
     expect(world.records.isFresh()).toBe(true);
     expect(world.log.messages('error')).toEqual(['the store went back in time']);
     expect(world.metrics.read('berth_store_rewinds_total')).toBe(1);
+  });
+
+  it.each([
+    { name: 'a server that starts has seen more than there is', seen: 5, rewinds: [{ from: 5, to: 4 }] },
+    { name: 'a server that starts has seen all there is', seen: 4, rewinds: [] },
+    { name: 'a server that starts has seen less', seen: 3, rewinds: [] },
+  ])('$name', async ({ seen, rewinds }) => {
+    world = new World(await storeWith('a', 'b', 'c'), seen);
+    const starting = world.start();
+    await world.clock.run(LIMITS.retryFirstMs * 3);
+    await starting;
+    expect(world.records.rewinds()).toMatchObject(rewinds);
+    expect(world.roles()).toEqual({ a: 1, b: 1, c: 1 });
+    expect(world.records.isFresh()).toBe(true);
+    world.exchange(await storeWith('a'));
+    await world.clock.run(LIMITS.retryFirstMs * 3);
+    expect(world.records.rewinds()).toHaveLength(rewinds.length + 1);
   });
 
   it('shows what it had and refuses writes until everything has been read anew', async () => {

@@ -79,7 +79,10 @@ export const ENGINE_FAULTS: readonly Fault[] = [
       if (fate === 'exits') host.end(container, code, 'ended by itself');
       if (fate === 'is stopped by hand') host.end(container, 143, 'stopped by hand');
       if (fate === 'runs out of memory') host.end(container, exitCodeOf(code), 'out of memory', true);
-      if (fate === 'is removed') {
+      // Of a container that nothing tells of any more, neither engine nor disk, nobody can know that it has run.
+      if (fate === 'is removed' && host.disk.stale.has(`task/${container.taskId}`))
+        host.end(container, code, 'removed');
+      else if (fate === 'is removed') {
         rules.wasRemoved(container);
         host.remove(container);
       }
