@@ -21,6 +21,8 @@ type Subscribe = Extract<AgentCall, { type: 'SUBSCRIBE' }>['subscribe'];
 /** Registration and re-registration of agents, and bringing both sides' tasks together. */
 export class Registration {
   private count = 0;
+  /** Ids given in this term, by run of the agent: one that has not heard its id and asks again is no second agent. */
+  private readonly newIds = new Map<string, string>();
 
   constructor(
     private readonly context: MasterContext,
@@ -37,12 +39,14 @@ export class Registration {
   /** Takes a new stream. SUBSCRIBED follows when the agent is on record; SHUTDOWN if it must not go on under its id. */
   connect(subscribe: Subscribe, sink: AgentSink): AgentConnection {
     const info = subscribe.agent;
-    const id = info.id ?? `${this.context.masterId}-S${this.count++}`;
+    const id = info.id ?? this.newIds.get(info.runId) ?? `${this.context.masterId}-S${this.count++}`;
     const refusal = this.refusalOf(id, info);
     if (refusal !== undefined) return this.refuse(id, sink, refusal);
     const entry = this.agents.get(id) ?? this.agents.add(id, info, 'registering', 0);
     if (isOutdated(entry, subscribe)) return this.ignore(id, sink);
     entry.newest = { runId: info.runId, attempt: subscribe.attempt ?? 0 };
+    if (info.id === undefined) this.newIds.set(info.runId, id);
+    else this.newIds.delete(info.runId);
     const session: AgentSession = { sink, runId: info.runId, hostname: info.hostname };
     this.agents.closeSession(entry, 'a newer stream of this agent has been opened');
     entry.session = session;

@@ -72,6 +72,18 @@ describe('agents', () => {
     expect(again.launched).toEqual([]);
   });
 
+  test('a new one that asks again because it has not heard its id is the same one', async () => {
+    const first = new ScriptedAgent('host-2').connect(master, [], 1);
+    const again = new ScriptedAgent('host-2').connect(master, [], 2);
+    await world.clock.run(100);
+    expect(again.agentId).toBe(first.agentId);
+    expect(first.closedFor).toContain('a newer stream');
+    expect(world.records.collection('Agent').size).toBe(2);
+    const third = new ScriptedAgent('host-2', again.agentId).connect(master, [], 3);
+    await world.clock.run(100);
+    expect(third.closedFor).toBeUndefined();
+  });
+
   test('a stream that was asked for before the present one, and arrives after it, is void', async () => {
     await launch('t1');
     agent.update('f1', 't1', 'TASK_RUNNING');
