@@ -47,7 +47,7 @@ export class LogFiles {
   ): Promise<void> {
     if (messages.length === 0) return;
     const data = Buffer.concat(messages.map((message) => message.data));
-    await this.handles[stream].write(data, 0, data.length, this.current[stream].bytes);
+    await writeAll(this.handles[stream], data, this.current[stream].bytes);
     let next = this.current[stream];
     for (const { timestamp, data: one } of messages) next = advanced(next, timestamp, one.length);
     this.current = { ...this.current, [stream]: next };
@@ -82,6 +82,12 @@ export class LogFiles {
     this.current = { ...this.current, [stream]: { ...this.current[stream], bytes: 0 } };
     await this.save();
   }
+}
+
+/** A disk that is nearly full takes a part and says so only in the number; the rest is refused with ENOSPC. */
+async function writeAll(handle: FileHandle, data: Buffer, position: number): Promise<void> {
+  for (let done = 0; done < data.length;)
+    done += (await handle.write(data, done, data.length - done, position + done)).bytesWritten;
 }
 
 async function readPosition(sandbox: string): Promise<LogPosition> {

@@ -1,4 +1,4 @@
-import { messageOf } from '../../core/errors';
+import { BerthError, messageOf } from '../../core/errors';
 import { LIMITS } from '../../core/limits';
 import { sleep, type Clock } from '../../core/ports/clock';
 import type { Logger } from '../../core/ports/logger';
@@ -51,7 +51,9 @@ export class LogFollower {
         this.log.warn('the output of a task cannot be read', { containerId, error: error.message });
         return true;
       }
-      this.log.debug('log stream lost', { containerId, error: messageOf(error) });
+      const facts = { containerId, error: messageOf(error) };
+      if (error instanceof BerthError) this.log.debug('log stream lost', facts);
+      else this.log.warn('the output of a task cannot be written and waits', facts);
       return false;
     }
   }

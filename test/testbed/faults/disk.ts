@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, rmSync, rmdirSync, statSync, statfsSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { AgentHost } from '../agent-host';
 import type { BedProcess } from '../bed-process';
 import { shell } from '../network';
@@ -8,18 +8,21 @@ import type { Heal } from './fault';
 
 const BLKIO = '/sys/fs/cgroup/blkio';
 
-/** Gives an engine a disk of its own of `megabytes`; to be called before the engine starts (`prepareHost`). */
-export function smallDisk(host: AgentHost, megabytes: number): void {
-  const file = join(host.node.dir, 'disk.img');
-  mkdirSync(host.dataRoot, { recursive: true });
+/**
+ * Mounts a disk of `megabytes` on a folder of the host, by default on the engine's data; to be called before anything writes there
+ * (`prepareHost`).
+ */
+export function smallDisk(host: AgentHost, megabytes: number, folder = host.dataRoot): void {
+  const file = join(host.node.dir, `${basename(folder)}.img`);
+  mkdirSync(folder, { recursive: true });
   // Without -m 0 root keeps a reserve of 5 %.
-  shell([`truncate -s ${megabytes}M ${file}`, `mkfs.ext4 -q -m 0 ${file}`, `mount -o loop ${file} ${host.dataRoot}`]);
+  shell([`truncate -s ${megabytes}M ${file}`, `mkfs.ext4 -q -m 0 ${file}`, `mount -o loop ${file} ${folder}`]);
 }
 
-/** Fills an engine's own disk (`smallDisk`) to the last block. */
-export function diskFull(host: AgentHost): Heal {
-  const ballast = join(host.dataRoot, 'ballast');
-  const { bavail, bsize } = statfsSync(host.dataRoot);
+/** Fills such a disk to the last block. */
+export function diskFull(host: AgentHost, folder = host.dataRoot): Heal {
+  const ballast = join(folder, 'ballast');
+  const { bavail, bsize } = statfsSync(folder);
   execFileSync('sh', ['-c', `dd if=/dev/zero of=${ballast} bs=${bsize} count=${bavail} 2>/dev/null || true`], {
     timeout: 60_000,
   });
