@@ -44,7 +44,7 @@ export interface AgentOptions {
   readonly defaultGraceMs?: number;
   /** Containers of tasks that ended by themselves are kept so long to be looked at; default 10 min (Mesos: 6 h). */
   readonly removeDelayMs?: number;
-  /** Sandboxes of ended tasks are kept so long; default 1 week (Mesos: gc_delay). */
+  /** Sandboxes of ended tasks are kept so long, less on a disk that fills up; default 1 week (Mesos: gc_delay). */
   readonly gcDelayMs?: number;
 }
 

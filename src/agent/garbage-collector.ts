@@ -3,13 +3,13 @@ import { LIMITS } from '../core/limits';
 import { sleep, type Clock } from '../core/ports/clock';
 import type { Logger } from '../core/ports/logger';
 import type { Sandboxes } from '../core/ports/sandboxes';
-import { containersToRemove, sandboxesToRemove } from './garbage';
+import { containersToRemove, sandboxesToRemove, sandboxKeepMs } from './garbage';
 import type { TaskSupervisor } from './task-supervisor';
 
 export interface KeepTimes {
   /** Milliseconds a container is kept after its task ended by itself. */
   readonly containerMs: number;
-  /** Milliseconds a sandbox is kept after its last change. */
+  /** Milliseconds a sandbox is kept after its last change on an empty disk; less on a fuller one. */
   readonly sandboxMs: number;
 }
 
@@ -51,8 +51,9 @@ export class GarbageCollector {
 
   private async removeSandboxes(): Promise<void> {
     const all = await this.sandboxes.list();
+    const keepMs = sandboxKeepMs(this.keep.sandboxMs, await this.sandboxes.diskUsage());
     const inUse = new Set([...this.tasks.values()].map((task) => task.checkpoint.sandbox));
-    for (const path of sandboxesToRemove(all, inUse, this.clock.nowMs(), this.keep.sandboxMs))
+    for (const path of sandboxesToRemove(all, inUse, this.clock.nowMs(), keepMs))
       await this.sandboxes
         .remove(path)
         .catch((error: unknown) => this.log.warn('sandbox stays for now', { path, error: messageOf(error) }));

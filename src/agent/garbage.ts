@@ -23,6 +23,14 @@ export function containersToRemove(
     .map((task) => task.taskId);
 }
 
+/** Share of the disk that sandboxes of ended tasks leave free (Mesos: --gc_disk_headroom). */
+const DISK_HEADROOM = 0.1;
+
+/** How long sandboxes are kept on a disk of which `usage` (0 to 1) is in use. Mesos: gc_delay is the most, a full disk keeps none. */
+export function sandboxKeepMs(delayMs: number, usage: number): number {
+  return delayMs * Math.max(0, 1 - DISK_HEADROOM - usage);
+}
+
 /** Sandboxes that nobody uses and that did not change for `keepMs`. Mesos: gc_delay. */
 export function sandboxesToRemove(
   sandboxes: readonly { readonly path: string; readonly modifiedMs: number }[],

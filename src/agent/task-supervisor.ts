@@ -344,13 +344,16 @@ export class TaskSupervisor {
       isolated: info.container?.docker?.network === 'NONE',
       ...(container?.ipAddress === undefined ? {} : { container: container.ipAddress }),
     };
-    const runsForMs = Math.max(0, clock.nowMs() - startedAtMs);
+    // While the agent was away the wall clock may have been set: what has never been well gets its full grace again.
+    const vitals = vitalsIn(this.task);
+    const wasWell = [vitals?.own, ...(vitals?.health ?? [])].some((result) => result?.alive === true);
+    const runsForMs = wasWell ? Math.max(0, clock.nowMs() - startedAtMs) : 0;
     this.monitor = new HealthMonitor(
       info,
       new TaskProbe(probe, driver, target),
       clock,
       runsForMs,
-      vitalsIn(this.task),
+      vitals,
       {
         changed: (vitals) => this.vitalsChanged(vitals),
         failed: (cause) => this.kill(graceOf(info) ?? this.deps.defaultGraceMs, 'unhealthy', cause),

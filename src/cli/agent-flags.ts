@@ -71,7 +71,11 @@ export const AGENT_FLAGS = {
     '/var/lib/berth/agent',
   ),
   gcDelay: withDefault(
-    { group: 'Files and logs', value: 'DURATION', about: 'sandboxes of ended tasks are removed after it' },
+    {
+      group: 'Files and logs',
+      value: 'DURATION',
+      about: 'sandboxes of ended tasks are removed after it, sooner on a disk that fills up',
+    },
     duration(0, 10 * 365 * 24 * HOUR_MS),
     '1weeks',
   ),

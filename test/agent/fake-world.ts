@@ -53,6 +53,7 @@ export class MemoryCheckpoints implements CheckpointStore {
 
 export class MemorySandboxes implements Sandboxes {
   readonly folders = new Map<string, number>();
+  usage = 0;
   constructor(private readonly nowMs: () => number) {}
   create(frameworkId: string, taskId: string): Promise<string> {
     const path = this.pathOf(frameworkId, taskId);
@@ -64,6 +65,9 @@ export class MemorySandboxes implements Sandboxes {
   }
   list(): Promise<{ path: string; modifiedMs: number }[]> {
     return Promise.resolve([...this.folders].map(([path, modifiedMs]) => ({ path, modifiedMs })));
+  }
+  diskUsage(): Promise<number> {
+    return Promise.resolve(this.usage);
   }
   remove(path: string): Promise<void> {
     this.folders.delete(path);

@@ -1,4 +1,4 @@
-import { containersToRemove, sandboxesToRemove, type EndedTask } from '../../src/agent/garbage';
+import { containersToRemove, sandboxesToRemove, sandboxKeepMs, type EndedTask } from '../../src/agent/garbage';
 import { agentIdOf, planRecovery, type FoundContainer } from '../../src/agent/recovery';
 import type { TaskCheckpoint } from '../../src/agent/checkpoint';
 import { updateUuid } from '../../src/agent/status-uuid';
@@ -29,6 +29,15 @@ test('sandboxesToRemove keeps those in use and the young', () => {
     { path: '/young', modifiedMs: 950 },
   ];
   expect(sandboxesToRemove(sandboxes, new Set(['/used']), 1_000, 100)).toEqual(['/old']);
+});
+
+test.each([
+  [0, 900],
+  [0.5, 400],
+  [0.9, 0],
+  [1, 0],
+])('on a disk that is full to %d sandboxes are kept for %d s of 1,000', (usage, seconds) => {
+  expect(sandboxKeepMs(1_000_000, usage)).toBeCloseTo(seconds * 1_000);
 });
 
 const checkpoint = (taskId: string, agentId = 'S1'): TaskCheckpoint => ({

@@ -18,6 +18,10 @@ export class SimSandboxes implements Sandboxes {
     return Promise.resolve([...this.paths].map((path) => ({ path, modifiedMs: 0 })));
   }
 
+  diskUsage(): Promise<number> {
+    return Promise.resolve(0);
+  }
+
   remove(path: string): Promise<void> {
     this.paths.delete(path);
     return Promise.resolve();

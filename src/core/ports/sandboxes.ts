@@ -19,6 +19,8 @@ export interface Sandboxes {
   pathOf(frameworkId: string, taskId: string): string;
   /** All of them. `modifiedMs`: milliseconds since the epoch of the last change of the folder or its output. */
   list(): Promise<readonly { readonly path: string; readonly modifiedMs: number }[]>;
+  /** How much of their disk is in use, 0 to 1, whoever uses it. */
+  diskUsage(): Promise<number>;
   /** Removes one folder. Refuses paths that are not sandboxes. */
   remove(path: string): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import { chmod, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, rm, stat, statfs } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -19,7 +19,7 @@ export class SandboxFolder implements Sandboxes {
   async create(frameworkId: string, taskId: string): Promise<string> {
     const path = this.pathOf(frameworkId, taskId);
     // Nobody else on the node gets through the parents; the task itself sees its sandbox as a mount and may run as any user.
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeFolder(path);
     for (const file of ['stdout', 'stderr']) await (await open(join(path, file), APPEND_NO_LINKS, 0o644)).close();
     await chmod(path, 0o1777);
     return path;
@@ -39,6 +39,11 @@ export class SandboxFolder implements Sandboxes {
     return found;
   }
 
+  async diskUsage(): Promise<number> {
+    const { blocks, bavail } = await statfs(this.root);
+    return blocks === 0 ? 0 : 1 - bavail / blocks;
+  }
+
   async remove(path: string): Promise<void> {
     if (dirname(dirname(resolve(path))) !== this.root) throw new BadRequestError(`${path} is not a sandbox`);
     await rm(path, { recursive: true, force: true });
@@ -48,6 +53,15 @@ export class SandboxFolder implements Sandboxes {
 /** The folder name of an id. Ids with characters that a path cannot have are hashed; `.` and `..` too. */
 export function sandboxSegment(id: string): string {
   return /^[a-zA-Z0-9_-][a-zA-Z0-9_.:@-]{0,250}$/.test(id) ? id : createHash('sha256').update(id).digest('hex');
+}
+
+/** Like mkdir -p. Node's own says ENOENT when the disk is full; the last step alone says what is wrong. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch {
+    await mkdir(path, { mode: 0o700 });
+  }
 }
 
 async function folders(path: string): Promise<string[]> {

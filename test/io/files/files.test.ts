@@ -5,6 +5,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statfsSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -82,6 +83,8 @@ describe('SandboxFolder', () => {
     expect((await sandboxes.list()).map((sandbox) => sandbox.path)).toEqual([path]);
     await sandboxes.remove(path);
     expect(await sandboxes.list()).toEqual([]);
+    const { blocks, bavail } = statfsSync(root);
+    expect(await sandboxes.diskUsage()).toBeCloseTo(1 - bavail / blocks, 1);
   });
 
   test.each(['..', '.', '../../etc', 'a/b', ''])('the id %j cannot lead out', (id) => {
