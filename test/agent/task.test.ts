@@ -260,6 +260,17 @@ describe('health', () => {
     grace_period_seconds: 5,
   };
 
+  test('a wall clock that jumps while the agent is away does not end the grace period', async () => {
+    world.answer = { ok: false, cause: 'connection refused' };
+    world.master.launch(shellTask('t', 'x', { health_checks: [check] }));
+    await world.run(2_000);
+    await world.crash(() => world.clock.jumpWallClock(3_600_000));
+    await world.run(4_000);
+    expect(world.master.last('t')?.healthy).toBeUndefined();
+    await world.run(3_000);
+    expect(world.master.last('t')?.healthy).toBe(false);
+  });
+
   test('failures in the grace period are silent, then each is told, and a success ends them', async () => {
     world.answer = { ok: true, status: 503 };
     world.master.launch(shellTask('t', 'x', { health_checks: [check] }));
