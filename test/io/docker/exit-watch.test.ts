@@ -23,7 +23,7 @@ class SlowEngine {
   async start(): Promise<void> {
     const server = createServer((request, response) => {
       const { url = '' } = request;
-      if (url === '/version') return void json(response, { ApiVersion: '1.41' });
+      if (url === '/version') return json(response, { ApiVersion: '1.41' });
       if (url.includes('/events')) {
         this.isListenedTo = true;
         response.writeHead(200, { 'content-type': 'application/json' });
@@ -31,7 +31,7 @@ class SlowEngine {
       }
       if (url.includes('/containers/c/json')) return void this.looks.push(response);
       // The list of those that run: says of itself nothing that the test is about.
-      return void json(response, [{ Id: 'c' }]);
+      return json(response, [{ Id: 'c' }]);
     });
     this.server = server;
     await new Promise<void>((resolve) => server.listen(this.socketPath, resolve));
