@@ -348,17 +348,10 @@ export class TaskSupervisor {
     const vitals = vitalsIn(this.task);
     const wasWell = [vitals?.own, ...(vitals?.health ?? [])].some((result) => result?.alive === true);
     const runsForMs = wasWell ? Math.max(0, clock.nowMs() - startedAtMs) : 0;
-    this.monitor = new HealthMonitor(
-      info,
-      new TaskProbe(probe, driver, target),
-      clock,
-      runsForMs,
-      vitals,
-      {
-        changed: (vitals) => this.vitalsChanged(vitals),
-        failed: (cause) => this.kill(graceOf(info) ?? this.deps.defaultGraceMs, 'unhealthy', cause),
-      },
-    );
+    this.monitor = new HealthMonitor(info, new TaskProbe(probe, driver, target), clock, runsForMs, vitals, {
+      changed: (vitals) => this.vitalsChanged(vitals),
+      failed: (cause) => this.kill(graceOf(info) ?? this.deps.defaultGraceMs, 'unhealthy', cause),
+    });
     this.monitor.start();
   }
 
