@@ -54,6 +54,11 @@ export const LIMITS = {
   killRetryMs: 30_000,
   /** Docker calls: milliseconds until one is given up; pulls have their own. */
   dockerCallMs: 60_000,
+  /**
+   * A stop is given up so long after its grace and asked for again. Docker itself goes from SIGTERM over SIGKILL to a kill of its own within
+   * 12 s; one whose containerd or shim died meanwhile waits for ever, while a second stop looks again and finds the container gone.
+   */
+  dockerStopMs: 20_000,
   dockerPullMs: 900_000,
   /** Status updates: first and last repeat, milliseconds (Mesos: 10 s doubling to 10 min). */
   updateRetryFirstMs: 10_000,
@@ -91,6 +96,8 @@ export const LIMITS = {
   pendingEvents: 1_000,
   /** Milliseconds a leader's lease lasts without renewal: the longest gap after a crash. etcd rounds up to seconds, at least 2. */
   leaderLeaseMs: 3_000,
+  /** Milliseconds that the lease may last on a store which takes seconds for a write; so long nobody leads after a crash then. */
+  slowLeaderLeaseMs: 30_000,
   /** Milliseconds between attempts to become leader while the store is in trouble. */
   campaignRetryMs: 500,
   /** The same log message of a retry loop is written once in so many milliseconds; then the line tells how many were left out. */

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../../core/ports/clock';
 import type { Term } from '../../core/ports/election';
 import type { Fence } from '../../core/ports/store';
+import type { Lease } from './leases';
 
 /** One won term: valid until its deadline on the monotonic clock passes, or end() is called. */
 export class HeldTerm implements Term {
@@ -11,7 +12,7 @@ export class HeldTerm implements Term {
   /** @param deadlineMs on clock.monotonicMs() */
   constructor(
     readonly fence: Fence,
-    readonly leaseId: string,
+    readonly lease: Lease,
     private readonly clock: Clock,
     deadlineMs: number,
   ) {

@@ -7,13 +7,15 @@ import type { Store } from '../../core/ports/store';
 import { RepeatLimitedLogger } from '../log/repeat-limit';
 import { HeldTerm } from './held-term';
 import { LeaderView } from './leader-view';
-import type { Leases } from './leases';
+import type { Lease, Leases } from './leases';
 
 /** Holds LeaderInfo as JSON; its create revision is the fence of the term. */
 export const LEADER_KEY = '/berth/leader';
 
 /** Part of the lease that is given away, so that the term is over here before it is over at the store. */
 const SAFETY_SHARE = 0.1;
+/** A lease lasts so many times as long as a write of the store takes: three attempts to renew it, each with time to spare. */
+const SLOW_FACTOR = 6;
 
 /**
  * Leader election on a lease. Campaigns by creating LEADER_KEY if it is absent. The holder counts the lease from *before* each
@@ -26,6 +28,8 @@ export class LeaseElection implements Election {
   private term: HeldTerm | undefined;
   /** A lease that could not be revoked: its key, if any, would keep everybody waiting for the rest of its time. */
   private strayLeaseId: string | undefined;
+  /** Milliseconds that the next grant may take. */
+  private grantMs: number;
 
   constructor(
     private readonly leases: Leases,
@@ -37,6 +41,7 @@ export class LeaseElection implements Election {
     private readonly key: string = LEADER_KEY,
   ) {
     this.log = new RepeatLimitedLogger(log, clock);
+    this.grantMs = ttlMs;
     this.view = new LeaderView(store, key, clock, this.log);
   }
 
@@ -85,13 +90,11 @@ export class LeaseElection implements Election {
 
   private async attempt(): Promise<HeldTerm | undefined> {
     await this.dropStrayLease();
-    const sentMs = this.clock.monotonicMs();
-    const lease = await this.leases.grant(this.ttlMs, this.ttlMs);
-    this.strayLeaseId = lease.id; // until we know that the key is ours
+    const { lease, sentMs } = await this.grant();
     const value = JSON.stringify(this.me);
     let deadlineMs = this.deadline(sentMs, lease.ttlMs);
     const acquired = new AbortController();
-    void this.keepAlive(lease.id, sentMs, acquired.signal, (atMs) => (deadlineMs = Math.max(deadlineMs, atMs)));
+    void this.keepAlive(lease, sentMs, acquired.signal, (atMs) => (deadlineMs = Math.max(deadlineMs, atMs)));
     const answer = await this.leases
       .acquire(this.key, value, lease.id, Math.max(this.ttlMs, LIMITS.storeCallMs))
       .finally(() => acquired.abort());
@@ -103,26 +106,55 @@ export class LeaseElection implements Election {
     this.strayLeaseId = undefined;
     const { createRevision } = answer;
     const fence = { key: this.key, createRevision };
-    const term = new HeldTerm(fence, lease.id, this.clock, deadlineMs);
+    const term = new HeldTerm(fence, lease, this.clock, deadlineMs);
     this.term = term;
     this.view.show({ key: this.key, value, revision: createRevision, createRevision });
     return term;
   }
 
+  /**
+   * A lease that this store can keep up with. When granting one takes so long, twice in a row, that renewing it could come too
+   * late, a longer one is taken: a leader that is replaced later is better than one that changes all the time.
+   */
+  private async grant(): Promise<{ readonly lease: Lease; readonly sentMs: number }> {
+    let ttlMs = this.ttlMs;
+    let quickestMs = Number.POSITIVE_INFINITY;
+    for (let tried = 1; ; tried++) {
+      const sentMs = this.clock.monotonicMs();
+      const lease = await this.leases.grant(ttlMs, this.grantMs).catch((error: unknown) => this.grantFailed(error));
+      this.strayLeaseId = lease.id; // until we know that the key is ours; one without a key just runs out
+      const tookMs = this.clock.monotonicMs() - sentMs;
+      this.grantMs = Math.max(this.ttlMs, 2 * tookMs);
+      quickestMs = Math.min(quickestMs, tookMs);
+      const neededMs = Math.min(LIMITS.slowLeaderLeaseMs, SLOW_FACTOR * quickestMs);
+      if (neededMs <= ttlMs || tried === 3) return { lease, sentMs };
+      if (tried === 1) continue;
+      ttlMs = neededMs;
+      this.log.warn('the store is slow: the lease of the leader is longer than usual', { ttlMs, grantMs: quickestMs });
+    }
+  }
+
+  /** The next attempt has more patience. */
+  private grantFailed(error: unknown): never {
+    this.grantMs = Math.min(2 * this.grantMs, Math.max(this.ttlMs, 2 * LIMITS.storeCallMs));
+    throw error;
+  }
+
   /** Renews a lease while the key is being created: on a slow store that may take longer than the lease. Never rejects. */
   private async keepAlive(
-    leaseId: string,
+    lease: Lease,
     grantSentMs: number,
     signal: AbortSignal,
     prolonged: (deadlineMs: number) => void,
   ): Promise<void> {
-    const isSlow = this.clock.monotonicMs() - grantSentMs > this.ttlMs / 6;
-    if (!isSlow) await sleep(this.clock, this.ttlMs / 3, signal);
+    const pauseMs = lease.ttlMs / 3;
+    const isSlow = this.clock.monotonicMs() - grantSentMs > pauseMs / 2;
+    if (!isSlow) await sleep(this.clock, pauseMs, signal);
     while (!signal.aborted) {
       const sentMs = this.clock.monotonicMs();
-      const ttlMs = await this.leases.renew(leaseId, this.ttlMs / 3).catch(() => 0);
+      const ttlMs = await this.leases.renew(lease.id, pauseMs).catch(() => 0);
       if (ttlMs > 0) prolonged(this.deadline(sentMs, ttlMs));
-      await sleep(this.clock, this.ttlMs / 3, signal);
+      await sleep(this.clock, pauseMs, signal);
     }
   }
 
@@ -137,7 +169,7 @@ export class LeaseElection implements Election {
     await this.renew(term);
     unsubscribe();
     signal.removeEventListener('abort', end);
-    this.strayLeaseId = term.leaseId;
+    this.strayLeaseId = term.lease.id;
     await this.dropStrayLease();
     this.log.info('leadership ended', { createRevision: term.fence.createRevision });
     const hasFailed = !(await leading);
@@ -164,19 +196,21 @@ export class LeaseElection implements Election {
   /** Renews at a third of the lease, more often after a failure; returns when the term has ended. */
   private async renew(term: HeldTerm): Promise<void> {
     // Winning on a slow store has used up a part of the lease.
-    let pauseMs = Math.min(this.ttlMs / 3, Math.max(0, term.leftMs() - this.ttlMs / 2));
+    const usualMs = Math.min(this.ttlMs, term.lease.ttlMs) / 3;
+    const allowedMs = term.lease.ttlMs / 3;
+    let pauseMs = Math.min(usualMs, Math.max(0, term.leftMs() - term.lease.ttlMs / 2));
     for (;;) {
       await sleep(this.clock, pauseMs, term.signal);
       if (!term.isHeld()) return term.end();
       const sentMs = this.clock.monotonicMs();
       try {
-        const ttlMs = await this.leases.renew(term.leaseId, Math.max(1, Math.min(this.ttlMs / 3, term.leftMs())));
+        const ttlMs = await this.leases.renew(term.lease.id, Math.max(1, Math.min(allowedMs, term.leftMs())));
         if (ttlMs === 0) {
           this.log.warn('the lease of the leader is gone');
           return term.end();
         }
         term.prolong(this.deadline(sentMs, ttlMs));
-        pauseMs = this.ttlMs / 3;
+        pauseMs = usualMs;
       } catch (error) {
         this.log.warn('cannot renew the lease of the leader', { error: messageOf(error), leftMs: term.leftMs() });
         pauseMs = this.ttlMs / 12;
