@@ -2,17 +2,18 @@ import { cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync 
 import { join } from 'node:path';
 import { waitFor } from '../support/wait';
 import { AgentHost } from '../testbed/agent-host';
-import { agentDisk } from '../testbed/faults/disk';
 import { Testbed } from '../testbed/testbed';
 import { PATIENCE_MS, cleanSlate, hostsOf, runningOf, settledAs, untilAgent } from './cluster';
 import { crashed, restartArmed, type Armed } from './crash-point';
 import { SMALL_BED, failureOf, recordsEqualEngines, sleeper } from './docker-apps';
 import { describeLong, testLong } from './suite';
+import { Witness } from './witness';
 
 /** An agent is lost after 10 s: longer than its restart takes on a busy machine, and short enough to be waited for. */
 const SILENCE: readonly string[] = ['--agent-ping-timeout=1s', '--max-agent-ping-timeouts=10'];
 
 let bed: Testbed;
+let witness: Witness;
 let first: AgentHost;
 let second: AgentHost;
 /** Ids of containers that tests before have left: what ended by itself is kept to be looked at. */
@@ -21,6 +22,7 @@ let kept: ReadonlySet<string>;
 beforeAll(async () => {
   bed = await Testbed.up({ ...SMALL_BED, registry: false, serverFlags: SILENCE });
   [first, second] = bed.hosts as [AgentHost, AgentHost];
+  witness = await Witness.of(bed);
 });
 beforeEach(async () => {
   kept = new Set((await first.containers()).map(({ id }) => id));
@@ -31,8 +33,10 @@ afterEach(async () => {
     agent.start();
   }
   await cleanSlate(bed);
+  witness.check();
 });
 afterAll(async () => {
+  await witness.stop();
   await bed.down();
   expect(bed.leftovers()).toEqual([]);
 });
@@ -100,6 +104,7 @@ describe('an agent that dies', () => {
     const before = await runsOnFirst(2);
     await first.agent.kill();
     const [[victim, container] = ['', ''], [other] = ['']] = [...before];
+    witness.byHand(victim);
     await first.docker.getContainer(container).kill();
     await restarted(first);
     const failure = await failureOf(bed, '/app', /SIGKILL|137/);
@@ -172,6 +177,7 @@ describeLong('an agent that dies when a task has ended by itself', () => {
     await restartArmed(first.agent, point);
     await registered(first);
     const [[victim, container] = ['', '']] = [...before];
+    witness.byHand(victim);
     await first.docker.getContainer(container).kill();
     await crashed(first.agent);
     await restarted(first);
@@ -313,28 +319,6 @@ describe('the same agent id on two hosts', () => {
       rmSync(kept, { recursive: true });
     }
     await restarted(second);
-    await recordsEqualEngines(bed);
-  });
-});
-
-describeLong('a full disk below the work folder of an agent', () => {
-  test('starts nothing and says why; what runs goes on and can be stopped; with room again all is well', async () => {
-    await first.agent.kill();
-    const disk = agentDisk(first, 4_000);
-    await restarted(first);
-    const before = await runsOnFirst(1);
-    const free = disk.fill();
-    await bed.marathon().ok('PUT', '/v2/apps/app', { instances: 2 });
-    await failureOf(bed, '/app', /The agent cannot write to its disk: .*ENOSPC/);
-    expect(await runningOf(bed, '/app')).toEqual(before);
-    await free();
-    const [taskId = ''] = before.keys();
-    expect((await settledAs(bed, '/app', 2)).get(taskId)).toBe(before.get(taskId));
-
-    const freeAgain = disk.fill();
-    await bed.marathon().ok('PUT', '/v2/apps/app', { instances: 0 });
-    await settledAs(bed, '/app', 0);
-    await freeAgain();
     await recordsEqualEngines(bed);
   });
 });

@@ -5,6 +5,7 @@ import { PATIENCE_MS, agentState, cleanSlate, hostsOf, oneHolder, runningOf, set
 import { crashed, restartArmed, type Armed } from './crash-point';
 import { SMALL_BED, recordsEqualEngines, sleeper } from './docker-apps';
 import { describeLong } from './suite';
+import { Witness } from './witness';
 
 /** An agent is lost after 10 s; these tests but one are about servers, and a busy machine must not lose agents. */
 const SILENCE: readonly string[] = ['--agent-ping-timeout=1s', '--max-agent-ping-timeouts=10'];
@@ -12,11 +13,13 @@ const SILENCE: readonly string[] = ['--agent-ping-timeout=1s', '--max-agent-ping
 const patient = { unreachableStrategy: { inactiveAfterSeconds: 300, expungeAfterSeconds: 600 } };
 
 let bed: Testbed;
+let witness: Witness;
 /** Runs all the time; no crash may touch it. */
 let steady: ReadonlyMap<string, string>;
 
 beforeAll(async () => {
   bed = await Testbed.up({ ...SMALL_BED, servers: 2, registry: false, serverFlags: SILENCE });
+  witness = await Witness.of(bed);
 });
 beforeEach(async () => {
   await bed.marathon().ok('POST', '/v2/apps', sleeper('/steady', { ...patient, instances: 2 }));
@@ -29,8 +32,10 @@ afterEach(async () => {
   }
   for (const { agent } of bed.hosts) agent.start();
   await cleanSlate(bed);
+  witness.check();
 });
 afterAll(async () => {
+  await witness.stop();
   await bed.down();
   expect(bed.leftovers()).toEqual([]);
 });

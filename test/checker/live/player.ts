@@ -27,15 +27,19 @@ export interface Verdict {
   readonly text: string;
 }
 
-/** Plays a recorded run again, in order of time, against the rules. */
+/**
+ * Plays a recorded run again, in order of time, against the rules.
+ * @param lateMs less where etcd is well: what is judged late is judged by what came after it too
+ */
 export function judge(
   observations: readonly Observation[],
   hosts: ReadonlyMap<string, ResourceBag>,
   seed = 0,
   replay = '',
+  lateMs = LATE_MS,
 ): Verdict {
   const player = new Player(hosts, seed, replay);
-  const playAt = (one: Observation) => one.atMs + (isEffect(one) ? LATE_MS : 0);
+  const playAt = (one: Observation) => one.atMs + (isEffect(one) ? lateMs : 0);
   for (const one of observations.toSorted((a, b) => playAt(a) - playAt(b))) player.play(one);
   return player.finish();
 }
