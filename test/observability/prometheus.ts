@@ -27,11 +27,11 @@ export class Prometheus {
   ) {}
 
   /** @param dir an empty folder for configuration, token and data */
-  static async start(dir: string, configuration: string): Promise<Prometheus> {
+  static async start(dir: string, configuration: string, token = 'any'): Promise<Prometheus> {
     const [port = 0] = await freePorts(1);
     mkdirSync(dir, { recursive: true });
     cpSync(join(DEPLOY, 'prometheus/rules'), join(dir, 'rules'), { recursive: true });
-    writeFileSync(join(dir, 'token'), 'secret\n');
+    writeFileSync(join(dir, 'token'), `${token}\n`);
     writeFileSync(join(dir, 'prometheus.yml'), configuration);
     const flags = [`--config.file=${dir}/prometheus.yml`, `--storage.tsdb.path=${dir}/data`, '--log.level=warn'];
     const process = startProcess(
