@@ -37,25 +37,21 @@ describe('containers on the test bed', () => {
     return found.docker;
   };
 
-  test.each<{ name: string; harm: (id: string) => Promise<unknown>; says: RegExp }>([
-    {
-      name: 'removed by hand (docker rm -f)',
-      harm: (id) => docker().getContainer(id).remove({ force: true }),
-      says: /removed from outside|SIGKILL/,
-    },
-    {
-      name: 'stopped by hand (docker stop)',
-      harm: (id) => docker().getContainer(id).stop({ t: 0 }),
-      says: /SIGKILL|SIGTERM/,
-    },
-  ])('a container that is $name: its task has failed and is replaced', async ({ harm, says }) => {
+  const harmed = async (harm: (id: string) => Promise<unknown>, says: RegExp) => {
     await bed.marathon().ok('POST', '/v2/apps', sleeper('/harmed', {}, 'a1'));
     const task = await onlyTask(bed, '/harmed');
     await harm(task.id);
     const failure = await failureOf(bed, '/harmed', says);
     expect(failure).toMatchObject({ taskId: task.taskId, state: 'TASK_FAILED' });
     await replaced(bed, '/harmed', [task.taskId]);
-  });
+  };
+
+  test('removed by hand (docker rm -f): the task has failed and is replaced', () =>
+    harmed((id) => docker().getContainer(id).remove({ force: true }), /removed from outside|SIGKILL/));
+
+  testLong('stopped by hand (docker stop): the task has failed and is replaced', () =>
+    harmed((id) => docker().getContainer(id).stop({ t: 0 }), /SIGKILL|SIGTERM/),
+  );
 
   testLong('paused by hand: its health check fails, it is killed in spite of the pause and replaced', async () => {
     await bed.marathon().ok('POST', '/v2/apps', webApp('/paused', on('a1')));
@@ -129,7 +125,7 @@ describe('containers on the test bed', () => {
     await stranger.remove({ force: true });
   });
 
-  test('a container of another cluster on the same engine is not ours, whatever its labels say', async () => {
+  testLong('a container of another cluster on the same engine is not ours, whatever its labels say', async () => {
     await bed.marathon().ok('POST', '/v2/apps', sleeper('/mine', {}, 'a1'));
     const mine = await onlyTask(bed, '/mine');
     const { Config } = await docker().getContainer(mine.id).inspect();
@@ -138,8 +134,8 @@ describe('containers on the test bed', () => {
     await theirs.start();
     await bed.hosts[0]?.agent.restart();
     await bed.allActive();
-    const status = await bed.marathon().app('/mine');
-    expect(status.tasks.map(({ id }) => id)).toEqual([mine.taskId]);
+    expect(bed.hosts[0]?.agent.log()).toContain('cannot be taken over and is left alone');
+    expect((await bed.marathon().app('/mine')).tasks.map(({ id }) => id)).toEqual([mine.taskId]);
     expect((await theirs.inspect()).State.Running).toBe(true);
     await theirs.remove({ force: true });
   });

@@ -16,7 +16,7 @@ import {
   sleeper,
   SMALL_BED,
 } from './docker-apps';
-import { describeLong, testLong } from './suite';
+import { describeLong, isLong, testLong } from './suite';
 
 /** Longer than three failures in a row of a check that is asked every second. */
 const OUTAGE_MS = 8_000;
@@ -96,7 +96,7 @@ describe('the engine on the test bed', () => {
     for (const id of ['/web', '/inside']) expect((await client.app(id)).lastTaskFailure).toBeUndefined();
   };
 
-  test.each(['SIGTERM', 'SIGKILL'] as const)(
+  test.each(isLong ? (['SIGTERM', 'SIGKILL'] as const) : (['SIGKILL'] as const))(
     'restart of dockerd (%s) with live-restore: containers serve all the time, nothing is reported',
     async (how) => {
       const { before, url } = await twoApps();
@@ -186,7 +186,7 @@ describe('the engine on the test bed', () => {
     expect(task.state).toBe('running');
   });
 
-  test('death of a shim: the task has failed and is replaced', async () => {
+  testLong('death of a shim: the task has failed and is replaced', async () => {
     await bed.marathon().ok('POST', '/v2/apps', sleeper('/shim', on('a1')));
     const task = await onlyTask(bed, '/shim');
     await killShim(host, task.id);

@@ -1,7 +1,6 @@
 import { Proxy } from '../support/proxy';
 import { waitFor } from '../support/wait';
-import { Testbed } from '../testbed/testbed';
-import { IMAGE } from '../testbed/testbed';
+import { IMAGE, Testbed } from '../testbed/testbed';
 import {
   failureOf,
   longestPause,
@@ -23,7 +22,7 @@ const SLOW_MS = 4_000;
 const WRONG_DIGEST = `sha256:${'0'.repeat(64)}`;
 
 /** Images that cannot be had. The host that pulls is never the one that has pushed. */
-describe('the registry of the test bed', () => {
+describeLong('the registry of the test bed', () => {
   let bed: Testbed;
   const proxies: Proxy[] = [];
   beforeAll(async () => {
@@ -71,80 +70,78 @@ describe('the registry of the test bed', () => {
     await bed.marathon().settled('/secret', 1, PATIENCE_MS);
   });
 
-  describeLong('for a while', () => {
-    test('down: every launch says so, the pauses grow, and the app runs when the registry is back', async () => {
-      await push('berth/down:1');
-      await bed.registry.process.kill();
-      await bed.marathon().ok('POST', '/v2/apps', pulling('/down', `${bed.registry.host}/berth/down:1`));
-      const failure = await failureOf(bed, '/down', /Failed to pull image .*connection refused/);
-      expect(failure.state).toBe('TASK_FAILED');
-      expect(await longestPause(bed, '/down', 4)).toBeGreaterThanOrEqual(3);
-      expect((await queued(bed, '/down'))?.message).toMatch(/Failed to pull image/);
-      bed.registry.process.start();
-      await bed.marathon().settled('/down', 1, PATIENCE_MS);
-    });
+  test('down: every launch says so, the pauses grow, and the app runs when the registry is back', async () => {
+    await push('berth/down:1');
+    await bed.registry.process.kill();
+    await bed.marathon().ok('POST', '/v2/apps', pulling('/down', `${bed.registry.host}/berth/down:1`));
+    const failure = await failureOf(bed, '/down', /Failed to pull image .*connection refused/);
+    expect(failure.state).toBe('TASK_FAILED');
+    expect(await longestPause(bed, '/down', 4)).toBeGreaterThanOrEqual(3);
+    expect((await queued(bed, '/down'))?.message).toMatch(/Failed to pull image/);
+    bed.registry.process.start();
+    await bed.marathon().settled('/down', 1, PATIENCE_MS);
+  });
 
-    test('no login at all: the failure says so', async () => {
-      await push('berth/open:1');
-      const proxy = await inFront();
-      bed.registry.login();
-      const image = `${new URL(proxy.endpoint).host}/berth/open:1`;
-      await bed.marathon().ok('POST', '/v2/apps', pulling('/open', image));
-      await failureOf(bed, '/open', /Failed to pull image .*(unauthorized|no basic auth)/);
-    });
+  test('no login at all: the failure says so', async () => {
+    await push('berth/open:1');
+    const proxy = await inFront();
+    bed.registry.login();
+    const image = `${new URL(proxy.endpoint).host}/berth/open:1`;
+    await bed.marathon().ok('POST', '/v2/apps', pulling('/open', image));
+    await failureOf(bed, '/open', /Failed to pull image .*(unauthorized|no basic auth)/);
+  });
 
-    test.each([
-      ['wrong digest', (host: string) => `${host}/berth/right@${WRONG_DIGEST}`],
-      ['unknown tag', (host: string) => `${host}/berth/right:none`],
-    ])('%s: the failure names the image; the right one starts at once', async (_, wrong) => {
-      const digest = await push('berth/right:1');
-      const { host } = bed.registry;
-      await bed.marathon().ok('POST', '/v2/apps', pulling('/right', wrong(host)));
-      const failure = await failureOf(bed, '/right', /Failed to pull image .*manifest unknown/);
-      expect(failure.message).toContain(wrong(host));
-      expect(await longestPause(bed, '/right', 3)).toBeGreaterThanOrEqual(2);
-      await bed.marathon().ok('PUT', '/v2/apps/right?force=true', pulling('/right', `${host}/berth/right@${digest}`));
-      await bed.marathon().settled('/right', 1, PATIENCE_MS);
-    });
+  test.each([
+    ['wrong digest', (host: string) => `${host}/berth/right@${WRONG_DIGEST}`],
+    ['unknown tag', (host: string) => `${host}/berth/right:none`],
+  ])('%s: the failure names the image; the right one starts at once', async (_, wrong) => {
+    const digest = await push('berth/right:1');
+    const { host } = bed.registry;
+    await bed.marathon().ok('POST', '/v2/apps', pulling('/right', wrong(host)));
+    const failure = await failureOf(bed, '/right', /Failed to pull image .*manifest unknown/);
+    expect(failure.message).toContain(wrong(host));
+    expect(await longestPause(bed, '/right', 3)).toBeGreaterThanOrEqual(2);
+    await bed.marathon().ok('PUT', '/v2/apps/right?force=true', pulling('/right', `${host}/berth/right@${digest}`));
+    await bed.marathon().settled('/right', 1, PATIENCE_MS);
+  });
 
-    test('slower than a launch may take: a pull has its own time, and the start after it, too', async () => {
-      await push('berth/slow:1');
-      const proxy = await inFront();
-      proxy.delayMs = () => SLOW_MS;
-      const startedMs = performance.now();
-      await bed.marathon().ok('POST', '/v2/apps', pulling('/slow', `${new URL(proxy.endpoint).host}/berth/slow:1`));
-      await bed.marathon().settled('/slow', 1, 3 * PATIENCE_MS);
-      // Else the pull was not slow, and this test says nothing.
-      expect(performance.now() - startedMs).toBeGreaterThan(LAUNCH_SECONDS * 1_000);
-      expect((await bed.marathon().app('/slow')).lastTaskFailure).toBeUndefined();
-    }, 240_000);
+  test('slower than a launch may take: a pull has its own time, and the start after it, too', async () => {
+    await push('berth/slow:1');
+    const proxy = await inFront();
+    proxy.delayMs = () => SLOW_MS;
+    const startedMs = performance.now();
+    await bed.marathon().ok('POST', '/v2/apps', pulling('/slow', `${new URL(proxy.endpoint).host}/berth/slow:1`));
+    await bed.marathon().settled('/slow', 1, 3 * PATIENCE_MS);
+    // Else the pull was not slow, and this test says nothing.
+    expect(performance.now() - startedMs).toBeGreaterThan(LAUNCH_SECONDS * 1_000);
+    expect((await bed.marathon().app('/slow')).lastTaskFailure).toBeUndefined();
+  }, 240_000);
 
-    test('silent: the launch fails in words when Docker gives up, and runs when the registry speaks again', async () => {
-      await push('berth/silent:1');
-      const proxy = await inFront();
-      proxy.freeze();
-      await bed.marathon().ok('POST', '/v2/apps', pulling('/silent', `${new URL(proxy.endpoint).host}/berth/silent:1`));
-      await failureOf(bed, '/silent', /Failed to pull image .*(Timeout|deadline) exceeded/);
-      proxy.heal();
-      await bed.marathon().settled('/silent', 1, PATIENCE_MS);
-    });
+  test('silent: the launch fails in words when Docker gives up, and runs when the registry speaks again', async () => {
+    await push('berth/silent:1');
+    const proxy = await inFront();
+    proxy.freeze();
+    await bed.marathon().ok('POST', '/v2/apps', pulling('/silent', `${new URL(proxy.endpoint).host}/berth/silent:1`));
+    await failureOf(bed, '/silent', /Failed to pull image .*(Timeout|deadline) exceeded/);
+    proxy.heal();
+    await bed.marathon().settled('/silent', 1, PATIENCE_MS);
+  });
 
-    test('an image that is there needs no registry', async () => {
-      await push('berth/kept:1');
-      const image = `${bed.registry.host}/berth/kept:1`;
-      await bed.marathon().ok('POST', '/v2/apps', pulling('/kept', image));
-      const [before] = (await bed.marathon().settled('/kept', 1, PATIENCE_MS)).tasks;
-      await bed.registry.process.kill();
-      await bed.marathon().ok('DELETE', `/v2/apps/kept/tasks/${before?.id}`);
-      await waitFor(
-        'another task',
-        async () => {
-          const { tasks } = await bed.marathon().settled('/kept', 1, PATIENCE_MS);
-          return tasks[0]?.id !== before?.id;
-        },
-        PATIENCE_MS,
-      );
-      expect((await bed.marathon().app('/kept')).lastTaskFailure).toBeUndefined();
-    });
+  test('an image that is there needs no registry', async () => {
+    await push('berth/kept:1');
+    const image = `${bed.registry.host}/berth/kept:1`;
+    await bed.marathon().ok('POST', '/v2/apps', pulling('/kept', image));
+    const [before] = (await bed.marathon().settled('/kept', 1, PATIENCE_MS)).tasks;
+    await bed.registry.process.kill();
+    await bed.marathon().ok('DELETE', `/v2/apps/kept/tasks/${before?.id}`);
+    await waitFor(
+      'another task',
+      async () => {
+        const { tasks } = await bed.marathon().settled('/kept', 1, PATIENCE_MS);
+        return tasks[0]?.id !== before?.id;
+      },
+      PATIENCE_MS,
+    );
+    expect((await bed.marathon().app('/kept')).lastTaskFailure).toBeUndefined();
   });
 });

@@ -2,7 +2,7 @@
  * Faults on the test bed come in two lengths. `npm test` runs the short suite; `npm run test:faults` runs both, with FAULTS=long.
  * What takes more than about ten seconds belongs into the long one.
  */
-const isLong = process.env['FAULTS'] === 'long';
+export const isLong = process.env['FAULTS'] === 'long';
 
 /** A group of tests of the long suite; skipped, and counted as such, in the short one. */
 export const describeLong: jest.Describe = isLong ? describe : describe.skip;
