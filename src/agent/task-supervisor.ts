@@ -205,19 +205,25 @@ export class TaskSupervisor {
   private attempt<T>(what: string, work: () => Promise<T>): Promise<T> {
     const { clock } = this.deps;
     const endMs = clock.monotonicMs() + LIMITS.taskLaunchMs;
-    return retried(work, {
+    return retried(() => this.noticed(what, work), {
       clock,
       signal: this.launching.signal,
-      mayPass: (error, waitMs) => {
-        if (!(error instanceof BerthError) || !error.retryable) return false;
-        if (what !== 'pull') this.mayComeLate = true;
-        return clock.monotonicMs() + waitMs < endMs;
-      },
+      mayPass: (error, waitMs) => mayPass(error) && clock.monotonicMs() + waitMs < endMs,
       failed: (phase, retryMs) => {
         this.log.warn('docker call will be repeated', { what, error: phase, retryMs });
         if (this.task.latest?.phase !== phase) void this.report({ state: this.task.state, phase, message: phase });
       },
     });
+  }
+
+  /** Notes that a call that was given up may have its effect later. */
+  private async noticed<T>(what: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (what !== 'pull' && mayPass(error)) this.mayComeLate = true;
+      throw error;
+    }
   }
 
   /** Tells the framework what takes so long, if it does. */
@@ -372,11 +378,20 @@ export class TaskSupervisor {
     this.stopping?.sooner.abort();
     const sooner = new AbortController();
     this.stopping = { deadlineMs, sooner };
-    void this.persistently(
-      'stop',
-      () => this.driver?.stop(this.task.taskId, Math.max(0, deadlineMs - clock.monotonicMs())) ?? Promise.resolve(),
-      sooner.signal,
-    ).catch((error: unknown) => this.log.debug('stop ended', { error: messageOf(error) }));
+    void this.persistently('stop', () => this.stopOnce(deadlineMs, sooner.signal), sooner.signal).catch(
+      (error: unknown) => this.log.debug('stop ended', { error: messageOf(error) }),
+    );
+  }
+
+  /**
+   * Throws as long as the container has not ended. dockerd answers that a container is stopped when its process is gone, although it
+   * waits itself for the news of that end; when containerd and the shim died with it, only another stop makes it look.
+   */
+  private async stopOnce(deadlineMs: number, ended: AbortSignal): Promise<void> {
+    const { clock } = this.deps;
+    await this.driver?.stop(this.task.taskId, Math.max(0, deadlineMs - clock.monotonicMs()));
+    await sleep(clock, LIMITS.stopAgainMs, ended);
+    if (!ended.aborted) throw new Error('Docker says that the container is stopped, and that it runs');
   }
 
   /** Repeats, with pauses, until the engine has done it or nobody wants it any more. */
@@ -438,6 +453,11 @@ export class TaskSupervisor {
   save(): Promise<void> {
     return this.deps.checkpoints.save(this.task.taskId, () => this.checkpoint);
   }
+}
+
+/** The engine did not answer, or not in time. */
+function mayPass(error: unknown): boolean {
+  return error instanceof BerthError && error.retryable;
 }
 
 function fired(signal: AbortSignal): Promise<void> {

@@ -54,12 +54,9 @@ export const LIMITS = {
   killRetryMs: 30_000,
   /** Docker calls: milliseconds until one is given up; pulls have their own. */
   dockerCallMs: 60_000,
-  /**
-   * A stop is given up so long after its grace and asked for again. Docker itself goes from SIGTERM over SIGKILL to a kill of its own within
-   * 12 s; one whose containerd or shim died meanwhile waits for ever, while a second stop looks again and finds the container gone.
-   */
-  dockerStopMs: 20_000,
   dockerPullMs: 900_000,
+  /** Milliseconds from a stop that Docker says is done until it is asked again, if the container still counts as running. */
+  stopAgainMs: 5_000,
   /** Status updates: first and last repeat, milliseconds (Mesos: 10 s doubling to 10 min). */
   updateRetryFirstMs: 10_000,
   updateRetryLastMs: 600_000,

@@ -129,6 +129,20 @@ describe('kill', () => {
     expect(world.driver.calls).not.toContain('start t');
   });
 
+  test('while the engine hangs with the creation removes what comes of it', async () => {
+    const release = world.driver.hold('create');
+    world.master.launch(shellTask('t', 'x'));
+    await world.run();
+    world.driver.fail('create', new TimeoutError('Docker create', 1));
+    world.master.kill('t');
+    release();
+    await world.run();
+    expect(world.master.last('t')?.state).toBe('TASK_KILLED');
+    world.driver.containers.set('t', { phase: 'created', launch: launchOf('t'), waiters: [] });
+    await world.run(LIMITS.lateEngineMs);
+    expect(world.driver.containers.size).toBe(0);
+  });
+
   test('during start stops what was started', async () => {
     const release = world.driver.hold('start');
     world.master.launch(shellTask('t', 'x'));
@@ -187,6 +201,19 @@ describe('kill', () => {
       'stop t 4700',
     ]);
     expect(world.master.last('t')?.state).toBe('TASK_KILLED');
+  });
+
+  test('is asked for again when Docker says that it is done and the container still runs', async () => {
+    world.driver.stopIgnored = true;
+    await running();
+    world.master.kill('t', 1_000);
+    await world.run(LIMITS.stopAgainMs - 1);
+    expect(world.driver.calls.filter((call) => call.startsWith('stop'))).toEqual(['stop t 1000']);
+    await world.run(LIMITS.retryFirstMs + 1);
+    expect(world.driver.calls.filter((call) => call.startsWith('stop'))).toEqual(['stop t 1000', 'stop t 0']);
+    expect(world.master.last('t')?.state).toBe('TASK_KILLED');
+    await world.run(2 * LIMITS.stopAgainMs);
+    expect(world.driver.calls.filter((call) => call.startsWith('stop'))).toHaveLength(2);
   });
 
   test('of an unknown task is answered, and its late launch starts nothing', async () => {
@@ -488,6 +515,14 @@ describe('a crash of the agent', () => {
     expect(world.driver.calls).toEqual(['recover', 'remove late']);
     expect(world.driver.containers.size).toBe(0);
     expect(world.master.subscriptions[0]?.tasks).toEqual([]);
+  });
+
+  test('and a container that is created only after the agent has looked: it is removed', async () => {
+    await running();
+    await world.crash();
+    world.driver.containers.set('late', { phase: 'created', launch: launchOf('late'), waiters: [] });
+    await world.run(LIMITS.lateEngineMs);
+    expect([...world.driver.containers.keys()]).toEqual(['t']);
   });
 
   test('and an engine that does not remove it: it is left alone and named', async () => {
