@@ -1,7 +1,8 @@
 import { messageOf } from '../core/errors';
+import { LIMITS } from '../core/limits';
 import type { AgentInfo, AgentLink, KnownTask } from '../core/ports/agent-link';
 import type { CheckpointStore } from '../core/ports/checkpoint';
-import type { Clock } from '../core/ports/clock';
+import { sleep, type Clock } from '../core/ports/clock';
 import { NO_CRASH_POINTS, type CrashPoints } from '../core/ports/crash-points';
 import type { IdSource } from '../core/ports/ids';
 import type { Logger } from '../core/ports/logger';
@@ -208,7 +209,24 @@ export class Agent {
     await this.recover();
     if (this.stopping.signal.aborted) return;
     this.become('connecting', 'looking for the leading master');
-    await Promise.all([this.session.run(this.stopping.signal), this.garbage.run(this.stopping.signal)]);
+    const { signal } = this.stopping;
+    void this.lookAgain();
+    await Promise.all([this.session.run(signal), this.garbage.run(signal)]);
+  }
+
+  /** An engine that hung while the agent was away may create what was asked of it only after the agent has looked. */
+  private async lookAgain(): Promise<void> {
+    const { clock, drivers } = this.deps;
+    await sleep(clock, LIMITS.lateEngineMs, this.stopping.signal);
+    if (this.stopping.signal.aborted) return;
+    for (const driver of drivers)
+      try {
+        for (const found of await driver.recover())
+          if (found.phase === 'created' && !this.tasks.has(found.taskId))
+            await this.discard({ kind: 'discard', driver: driver.name, found });
+      } catch (error) {
+        this.log.debug('no second look at containers', { driver: driver.name, error: messageOf(error) });
+      }
   }
 
   private async recover(): Promise<void> {
