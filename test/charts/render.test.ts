@@ -175,6 +175,7 @@ describeWith('helm')('the chart, rendered', () => {
     const { updateStrategy, template: made } = spec(find(ci('default'), 'DaemonSet', 'rel-berth-agent'));
     expect(updateStrategy).toEqual({ type: 'OnDelete' });
     expect(made.spec.hostNetwork).toBeUndefined();
+    expect(made.spec).toMatchObject({ shareProcessNamespace: true });
     const [agent, dind] = made.spec.containers;
     expect(dind).toMatchObject({ name: 'dind', securityContext: { privileged: true } });
     expect(dind?.args[0]).toBe('dockerd');
@@ -188,7 +189,7 @@ describeWith('helm')('the chart, rendered', () => {
   test("agents by hostDocker: the node's socket, network and folder", () => {
     const { updateStrategy, template: made } = spec(find(ci('host-docker'), 'DaemonSet', 'rel-berth-agent'));
     expect(updateStrategy.type).toBe('RollingUpdate');
-    expect(made.spec).toMatchObject({ hostNetwork: true, dnsPolicy: 'ClusterFirstWithHostNet' });
+    expect(made.spec).toMatchObject({ hostNetwork: true, hostPID: true, dnsPolicy: 'ClusterFirstWithHostNet' });
     expect(made.spec.containers).toHaveLength(1);
     expect(made.spec.containers[0]?.securityContext).not.toHaveProperty('privileged');
     expect(made.spec.volumes).toContainEqual({ name: 'docker-socket', hostPath: { path: '/run/docker.sock', type: 'Socket' } });
@@ -256,6 +257,17 @@ describeWith('helm')('the chart, rendered', () => {
       authorization: { type: 'Bearer', credentials: { name: 'rel-harbour-token', key: 'token' } },
       tlsConfig: { serverName: 'rel-harbour.space.svc', ca: { secret: { name: 'rel-harbour-tls', key: 'ca.crt' } } },
     });
+    // Rules and dashboards know these names.
+    const label = (targetLabel: string, replacement: string) => expect.objectContaining({ targetLabel, replacement }) as unknown;
+    const relabelings = (kind: string, name: string) => {
+      const spec = find(objects, kind, name).spec as Record<string, [{ relabelings: unknown[] }]>;
+      return (spec['podMetricsEndpoints'] ?? spec['endpoints'])?.[0].relabelings;
+    };
+    expect(relabelings('ServiceMonitor', 'rel-harbour-server')).toContainEqual(label('job', 'berth-server'));
+    expect(relabelings('PodMonitor', 'rel-harbour-agent')).toContainEqual(label('job', 'berth-agent'));
+    expect(relabelings('PodMonitor', 'rel-harbour-etcd')).toEqual(
+      expect.arrayContaining([label('job', 'berth-etcd'), label('cluster', expect.any(String) as unknown as string)]),
+    );
     const { groups } = find(objects, 'PrometheusRule', 'rel-harbour').spec as { groups: { name: string }[] };
     expect(groups.at(-1)?.name).toBe('own');
     const dashboards = objects.filter(({ kind, metadata }) => kind === 'ConfigMap' && metadata.labels?.['grafana_dashboard'] === '1');
