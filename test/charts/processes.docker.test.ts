@@ -110,12 +110,12 @@ describeWith('helm')("the chart's processes", () => {
       '--token-file': join(folder, 'token/token'),
       '--master-ca': join(folder, 'pki/ca.crt'),
     });
-    // Root with three capabilities, as in the chart; the work folder and the socket are all it can write to.
+    // Root with four capabilities, as in the chart; the work folder and the socket are all it can write to.
     const confine = `set -e
       mkdir -p "${folder}/work"
       mount --bind "${folder}/work" "${folder}/work"
       mount -o remount,bind,ro /
-      exec setpriv --no-new-privs --bounding-set=-all,+chown,+dac_override,+fowner "$@"`;
+      exec setpriv --no-new-privs --bounding-set=-all,+chown,+dac_override,+fowner,+kill "$@"`;
     const command = ['unshare', '--mount', 'sh', '-c', confine, 'sh', process.execPath, MAIN, ...args];
     processes.push(startProcess(command, join(folder, 'agent.log')));
   }
