@@ -405,7 +405,7 @@ describe('a launch that a crash has cut off', () => {
     world.master.away = false;
     await world.run(60_000);
     expect(world.master.states('t')).toEqual(['TASK_STARTING', 'TASK_RUNNING']);
-    expect(world.driver.calls).toEqual(['recover', 'pull t', 'create t', 'start t']);
+    expect(world.driver.calls.filter((call) => call !== 'recover')).toEqual(['pull t', 'create t', 'start t']);
   });
 
   test('is not started by an agent that is sent away: its disk may be a copy', async () => {
@@ -416,7 +416,7 @@ describe('a launch that a crash has cut off', () => {
   test('does not keep the agent from stopping', async () => {
     await cutOff(({ master }) => (master.away = true));
     await world.agent.stop();
-    expect(world.driver.calls).toEqual(['recover']);
+    expect(world.driver.calls.filter((call) => call !== 'recover')).toEqual([]);
   });
 });
 
