@@ -148,7 +148,7 @@ describeWith('helm')("the chart's processes", () => {
   });
 
   test('servers made no certificates of their own', () => {
-    expect(readdirSync(join(folder, 'data-0'))).toEqual(['kubeconfig', 'pki']);
+    expect(readdirSync(join(folder, 'data-0'))).toEqual(['kubeconfig', 'pki', 'seen']);
     expect(readdirSync(join(folder, 'pki')).sort()).toEqual(['ca.crt', 'server.crt', 'server.key']);
   });
 
