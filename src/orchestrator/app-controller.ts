@@ -93,10 +93,15 @@ export class AppController {
     return writes.length === 0 ? views : instancesOf(this.context.records, id);
   }
 
-  /** Nothing is killed because a record is missing: it may be the store that lost it. */
+  /** Nothing that runs is touched because a record is missing: it may be the store that lost it. */
   private async syncOrphans(appId: string): Promise<void> {
     const views = instancesOf(this.context.records, appId);
-    await writeFenced(this.context, this.rerunWrites(undefined, decideWithoutApp(views)));
+    const isCorrupt = this.context.records.corrupt().some(({ key }) => key === `${KEY_ROOT}apps/${appPath(appId)}`);
+    const actions = decideWithoutApp(views, this.parts.queue.launchingIds);
+    const leftovers = actions.flatMap((action) =>
+      action.kind === 'forget' && !isCorrupt ? [forgotten(action.view)] : [],
+    );
+    await writeFenced(this.context, [...this.rerunWrites(undefined, actions), ...leftovers]);
     this.parts.updates.settle(appId);
     this.parts.queue.remove(appId);
     this.parts.placements.drop(appId);

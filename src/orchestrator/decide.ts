@@ -88,9 +88,15 @@ function withoutDetours(actions: readonly Action[]): Action[] {
   });
 }
 
-/** What is due for instances whose app has no record: their ended runs are noted, nothing is started, nothing killed. */
-export function decideWithoutApp(views: readonly InstanceView[]): Action[] {
-  return views.filter(hasEnded).map((view) => ({ kind: 'rerun', view }));
+/**
+ * What is due for instances whose app has no record: their ended runs are noted, nothing is started, nothing killed. What does not
+ * run and is not on its way to run is a leftover of the app's last moments, and goes.
+ */
+export function decideWithoutApp(views: readonly InstanceView[], launching: ReadonlySet<string>): Action[] {
+  return views.flatMap((view): Action[] => {
+    if (hasEnded(view)) return [{ kind: 'rerun', view }];
+    return view.task === undefined && !launching.has(view.id) ? [{ kind: 'forget', view }] : [];
+  });
 }
 
 function hasEnded(view: InstanceView): boolean {

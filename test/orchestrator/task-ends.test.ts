@@ -493,6 +493,37 @@ describe('nothing is killed that nobody asked to kill', () => {
     expect(world.events('AppRecordMissing')).toHaveLength(1);
   });
 
+  test('instances of no app: those that run are left alone, what never ran goes', async () => {
+    await world.put({ id: '/web', instances: 2 });
+    await world.run();
+    const before = world.taskIds('/web').toSorted();
+    const [view] = world.views('/web');
+    if (view === undefined) throw new Error('nothing runs');
+    await world.store.commit([{ kind: 'delete', key: `${KEY_ROOT}apps/web` }]);
+    const name = 'web.instance-33333333-3333-4333-8333-333333333333';
+    const { record } = view.instance;
+    const late = { ...record, metadata: { ...record.metadata, name } };
+    await world.records.write([{ op: 'put', kind: 'Instance', path: `web/${name}`, record: late }]);
+    await world.run(5_000);
+    expect(world.views('/web').map(({ id }) => id)).not.toContain(name);
+    expect(world.taskIds('/web').toSorted()).toEqual(before);
+    expect(kills()).toBe(0);
+  });
+
+  test('an instance of an app whose record cannot be read is kept', async () => {
+    await world.put({ id: '/other' });
+    await world.run();
+    const [view] = world.views('/other');
+    if (view === undefined) throw new Error('nothing runs');
+    await world.store.commit([{ kind: 'put', key: `${KEY_ROOT}apps/web`, value: '{"broken' }]);
+    const name = 'web.instance-33333333-3333-4333-8333-333333333333';
+    const { record } = view.instance;
+    const waiting = { ...record, metadata: { ...record.metadata, name }, spec: { ...record.spec, appId: '/web' } };
+    await world.records.write([{ op: 'put', kind: 'Instance', path: `web/${name}`, record: waiting }]);
+    await world.run(5_000);
+    expect(world.views('/web').map(({ id }) => id)).toEqual([name]);
+  });
+
   test('an emptied store: a new leader kills nothing', async () => {
     await world.put({ id: '/web', instances: 5 });
     await world.run();
