@@ -188,6 +188,20 @@ describe('silence', () => {
     expect(world.task('t1')?.status.state).toBe('TASK_RUNNING');
   });
 
+  test('whose record an operator deletes will not come back: its tasks are gone and stay gone', async () => {
+    for (const n of [2, 3]) new ScriptedAgent(`host-${n}`).connect(master);
+    await launch('t1');
+    agent.update('f1', 't1', 'TASK_RUNNING');
+    agent.answersPings = false;
+    await world.clock.run(25_000);
+    expect(framework.statuses('t1').at(-1)?.state).toBe('TASK_UNREACHABLE');
+    await world.records.write([{ op: 'delete', kind: 'Agent', path: agent.agentId }]);
+    await world.clock.run(25_000);
+    expect(framework.statuses('t1').at(-1)?.state).toBe('TASK_GONE_BY_OPERATOR');
+    expect(world.records.collection('Agent').get(agent.agentId)).toBeUndefined();
+    expect(master.summary().agents.known).toBe(2);
+  });
+
   test('of more than 55 % brakes: nobody is declared unreachable, and it says so', async () => {
     await launch('t1');
     agent.update('f1', 't1', 'TASK_RUNNING');

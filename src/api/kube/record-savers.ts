@@ -130,7 +130,7 @@ export class SpecSaver implements Saver {
   }
 }
 
-/** Agents: written by the master; users may cordon them, label them and annotate them. */
+/** Agents: written by the master; users may cordon them, label them, annotate them, and delete those that will not come back. */
 export class AgentSaver implements Saver {
   constructor(private readonly parts: SaverParts) {}
 
@@ -160,8 +160,14 @@ export class AgentSaver implements Saver {
     return { warnings: [] };
   }
 
-  async remove(): Promise<void> {
-    throw methodNotAllowed('agents cannot be deleted');
+  /** Says that an agent will not come back: its tasks count as gone. One that answers would only register again. */
+  async remove({ stored }: Item, { dryRun }: RemoveOptions, subject: Subject): Promise<void> {
+    if (stored?.record.kind !== 'Agent') return;
+    const { record, path, revision } = stored;
+    const { state } = record.status;
+    if (state !== 'unreachable' && state !== 'gone')
+      throw forbidden(subject, `it is ${state}; stop it first, and delete it when it is unreachable`);
+    if (!dryRun) await this.parts.records.write([{ op: 'delete', kind: 'Agent', path, expect: revision }]);
   }
 }
 

@@ -116,13 +116,13 @@ export const BERTH_RESOURCES: readonly RecordResource[] = [
     readOnlyBecause: 'the master writes tasks; delete one to kill it',
   }),
   recordResource('Agent', {
-    verbs: [...READ, 'update', 'patch'],
+    verbs: [...READ, 'update', 'patch', 'delete'],
     nameOf: plainName,
     pathOf: plainPath,
     shortNames: ['ag'],
     subresources: ['status'],
     readOnlyBecause:
-      'agents register by themselves and go when they are gone; only spec.unschedulable, labels and annotations are yours',
+      'agents register by themselves; spec.unschedulable, labels and annotations are yours, and the deletion of those that will not come back',
   }),
   recordResource('Framework', {
     verbs: READ,

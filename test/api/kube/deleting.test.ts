@@ -139,8 +139,47 @@ describe('rollouts', () => {
   );
 });
 
+describe('agents', () => {
+  const path = `${GROUP}/agents/a1`;
+  const become = async (state: 'unreachable' | 'gone' | 'draining') => {
+    const stored = world.records.collection('Agent').get('a1')?.record;
+    if (stored === undefined) throw new Error('no agent');
+    await world.write({
+      op: 'put',
+      kind: 'Agent',
+      path: 'a1',
+      record: { ...stored, status: { ...stored.status, state } },
+    });
+  };
+  const exists = () => world.records.collection('Agent').get('a1') !== undefined;
+
+  test('that answer are refused with the way out', async () => {
+    const { status, body } = await remove(path);
+    expect([status, body.reason]).toEqual([403, 'Forbidden']);
+    expect(body.message).toContain('it is active; stop it first');
+    await become('draining');
+    expect((await remove(path)).status).toBe(403);
+    expect(exists()).toBe(true);
+  });
+
+  test.each(['unreachable', 'gone'] as const)('that are %s go, and not in a dry run', async (state) => {
+    await become(state);
+    expect((await remove(`${path}?dryRun=All`)).status).toBe(200);
+    expect(exists()).toBe(true);
+    expect((await remove(path)).body).toMatchObject({ kind: 'Status', status: 'Success' });
+    expect(exists()).toBe(false);
+    expect((await remove(path)).status).toBe(404);
+  });
+
+  test('cannot be deleted all at once', async () => {
+    await become('unreachable');
+    expect((await remove(`${GROUP}/agents`)).status).toBe(405);
+    expect(exists()).toBe(true);
+  });
+});
+
 test.each([
-  ['agents/a1', 405],
+  ['agents/nope', 404],
   ['frameworks/x', 405],
   ['namespaces/default/appversions/x', 405],
   ['rollouts/nope', 404],
