@@ -20,6 +20,13 @@ export interface SessionListener {
 /** Ping time-out until the master has named its own. */
 const FIRST_PING_TIMEOUT_MS = 15_000;
 
+/**
+ * Shares of the ping time-out: after so long without a ping the other servers are asked whether another one leads by now, and again
+ * every so often. Pings come five to a time-out; more questions would be many with ten thousand agents.
+ */
+const FIRST_DOUBT = 1 / 3;
+const NEXT_DOUBT = 1 / 6;
+
 /** Milliseconds: the bound of the pause right after a session was lost, and its cap for as long as a fail-over may take. */
 const SOON_MS = 50;
 const FAILOVER_PAUSE_MS = 400;
@@ -36,6 +43,7 @@ export class MasterSession {
   private session: Promise<AgentSession> | undefined;
   private pingTimeoutMs = FIRST_PING_TIMEOUT_MS;
   private watchdog: Timer | undefined;
+  private doubt: Timer | undefined;
   private boundMs: number = LIMITS.retryFirstMs;
   /** Monotonic; until then a fail-over is assumed. */
   private failoverUntilMs = 0;
@@ -92,6 +100,8 @@ export class MasterSession {
     } finally {
       this.session = undefined;
       this.watchdog?.cancel();
+      this.watchdog = undefined;
+      this.doubt?.cancel();
       // What still looks for a leader would bring it a list of tasks that is no longer true.
       attempt.abort();
       signal.removeEventListener('abort', stop);
@@ -118,5 +128,20 @@ export class MasterSession {
   private watch(finish: (reason: string) => void): void {
     this.watchdog?.cancel();
     this.watchdog = this.clock.after(this.pingTimeoutMs, () => finish(`no ping for ${this.pingTimeoutMs} ms`));
+    this.lookAroundLater(finish, FIRST_DOUBT);
+  }
+
+  private lookAroundLater(finish: (reason: string) => void, share: number): void {
+    this.doubt?.cancel();
+    this.doubt = this.clock.after(this.pingTimeoutMs * share, () => void this.lookAround(finish));
+  }
+
+  /** A leader whose machine is gone closes no stream: without this, agents would be away for as long as they wait for a ping. */
+  private async lookAround(finish: (reason: string) => void): Promise<void> {
+    const { watchdog } = this;
+    const isOther = await (this.link.hasOtherLeader?.() ?? Promise.resolve(false));
+    if (this.watchdog !== watchdog) return; // the leader has been heard, or another attempt is under way
+    if (isOther) finish('another server leads');
+    else this.lookAroundLater(finish, NEXT_DOUBT);
   }
 }

@@ -211,4 +211,6 @@ export const LIMITS = {
   lateEngineMs: 30_000,
   /** Milliseconds between notes of how far the store has gone: what was lost in a restore is usually much more. */
   seenRevisionMs: 2_000,
+  /** Milliseconds for a server to say who leads, when an agent's own leader is silent: long enough for a busy one. */
+  whoLeadsMs: 1_000,
 } as const;

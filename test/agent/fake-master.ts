@@ -17,6 +17,8 @@ export class FakeMaster implements AgentLink {
   away = false;
   /** Whoever leads does not answer: connect() stays open. */
   silent = false;
+  /** What the other servers say. */
+  otherLeads = false;
   /** Attempts that the agent has given up. */
   abandoned = 0;
   /** Calls are refused with UnavailableError. */
@@ -49,6 +51,10 @@ export class FakeMaster implements AgentLink {
         if (this.open === mine) this.open = undefined;
       },
     });
+  }
+
+  hasOtherLeader(): Promise<boolean> {
+    return Promise.resolve(this.otherLeads);
   }
 
   get isConnected(): boolean {

@@ -38,6 +38,32 @@ test('answers pings; without them it looks for the leader anew', async () => {
   expect(world.master.subscriptions).toHaveLength(2);
 });
 
+test('silent for a third of its time, and another server leads: it goes there at once', async () => {
+  const world = new FakeWorld();
+  world.master.pingTimeoutMs = 9_000;
+  await world.start();
+  world.master.otherLeads = true;
+  await world.run(2_900);
+  world.master.tell({ type: 'PING' });
+  await world.run(2_900);
+  expect(world.master.subscriptions).toHaveLength(1);
+  await world.run(200 + LIMITS.retryFirstMs);
+  expect(world.master.subscriptions.length).toBeGreaterThan(1);
+});
+
+test('silent for a third of its time, and nobody else leads yet: it is waited for', async () => {
+  const world = new FakeWorld();
+  world.master.pingTimeoutMs = 9_000;
+  await world.start();
+  await world.run(4_000);
+  expect(world.master.subscriptions).toHaveLength(1);
+  world.master.otherLeads = true;
+  await world.run(400);
+  expect(world.master.subscriptions).toHaveLength(1);
+  await world.run(200 + LIMITS.retryFirstMs);
+  expect(world.master.subscriptions.length).toBeGreaterThan(1);
+});
+
 test('an attempt that nobody answers is ended before the next one, which has a higher number', async () => {
   const world = new FakeWorld();
   world.master.silent = true;

@@ -103,6 +103,8 @@ export interface AgentLink {
     onClosed: (reason: string) => void,
     signal?: AbortSignal,
   ): Promise<AgentSession>;
+  /** Whether somebody else leads than the server that was connected to last, as the other servers say. False: none can tell. */
+  hasOtherLeader?(): Promise<boolean>;
 }
 
 export interface AgentSession {

@@ -17,6 +17,7 @@ export interface HttpAgentLinkOptions {
 }
 
 const PATH = '/api/v1/agent';
+const WHO_LEADS = '/redirect';
 const STREAM_ID = 'mesos-stream-id';
 /** Hops from a server that does not lead to the one that does; more is a loop. */
 const MAX_REDIRECTS = 3;
@@ -29,6 +30,8 @@ type SubscribeCall = Extract<AgentCall, { type: 'SUBSCRIBE' }>;
 export class HttpAgentLink implements AgentLink {
   /** Where the last connection was, or the next one to ask. */
   private next = 0;
+  /** The server of the last stream, or of the attempt under way. */
+  private latest: URL | undefined;
 
   constructor(private readonly options: HttpAgentLinkOptions) {}
 
@@ -43,7 +46,7 @@ export class HttpAgentLink implements AgentLink {
     for (let tried = 0; tried < masters.length; tried++) {
       const master = masters[this.next % masters.length];
       if (master === undefined) break;
-      const url = new URL(`${master.tls ? 'https' : 'http'}://${bracketed(master.host)}:${master.port}${PATH}`);
+      const url = urlOf(master, PATH);
       try {
         return await this.open(url, subscribe, onEvent, onClosed, signal);
       } catch (error) {
@@ -53,6 +56,30 @@ export class HttpAgentLink implements AgentLink {
       }
     }
     throw new UnavailableError('the leading master', { detail: failures.join('; ') });
+  }
+
+  async hasOtherLeader(): Promise<boolean> {
+    const { latest } = this;
+    if (latest === undefined) return false;
+    const others = this.options.masters
+      .map((master) => urlOf(master, WHO_LEADS))
+      .filter(({ host }) => host !== latest.host);
+    const leaders = await Promise.all(others.map((url) => this.leaderOf(url)));
+    return leaders.some((leader) => leader !== undefined && leader !== latest.host);
+  }
+
+  /** host:port of who leads, as this server says. */
+  private async leaderOf(url: URL): Promise<string | undefined> {
+    try {
+      const { ca } = this.options;
+      const request = { url, method: 'GET', headers: headersOf(this.options), body: '', timeoutMs: LIMITS.whoLeadsMs };
+      const response = await exchange(ca === undefined ? request : { ...request, ca });
+      response.destroy();
+      const { location } = response.headers;
+      return location === undefined ? undefined : new URL(location, url).host;
+    } catch {
+      return undefined; // it may be as dead as the leader
+    }
   }
 
   private async open(
@@ -65,6 +92,7 @@ export class HttpAgentLink implements AgentLink {
     const onSilence = () => void this.next++;
     let url = first;
     for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
+      this.latest = url;
       const response = await this.post(url, subscribe, signal);
       const { statusCode, headers } = response;
       if (signal?.aborted === true) {
@@ -182,6 +210,10 @@ function headersOf({ token }: HttpAgentLinkOptions): Record<string, string> {
     accept: 'application/json',
     ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
   };
+}
+
+function urlOf({ host, port, tls }: HttpAgentLinkOptions['masters'][number], path: string): URL {
+  return new URL(`${tls ? 'https' : 'http'}://${bracketed(host)}:${port}${path}`);
 }
 
 function bracketed(host: string): string {

@@ -16,12 +16,18 @@ afterEach(() => {
   }
 });
 
-async function master(handler: Handler): Promise<{ host: string; port: number; tls: false }> {
-  const server = createServer((request, response) => {
+function master(handler: Handler): Promise<{ host: string; port: number; tls: false }> {
+  return listening((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => handler(JSON.parse(Buffer.concat(chunks).toString()) as AgentCall, request, response));
   });
+}
+
+async function listening(
+  listener: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<{ host: string; port: number; tls: false }> {
+  const server = createServer(listener);
   servers.push(server);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return { host: '127.0.0.1', tls: false, port: (server.address() as AddressInfo).port };
@@ -118,6 +124,30 @@ test('after a stream that fell silent another server is asked first', async () =
   expect(standbyAsked).toBe(0);
   (await link.connect(SUBSCRIBE, nothing, nothing)).close();
   expect(standbyAsked).toBe(1);
+});
+
+test('the other servers say whether somebody else leads', async () => {
+  let leads = '';
+  const paths: (string | undefined)[] = [];
+  const standby = await listening((request, response) => {
+    paths.push(`${request.method} ${request.url}`);
+    if (leads === '') response.writeHead(503).end();
+    else response.writeHead(307, { location: `//${leads}` }).end();
+  });
+  const leader = await master(leading([]));
+  const down = await master(() => undefined);
+  servers.pop()?.close();
+  const link = new HttpAgentLink({ masters: [leader, standby, down] });
+  await expect(link.hasOtherLeader()).resolves.toBe(false);
+  const nothing = () => undefined;
+  const session = await link.connect(SUBSCRIBE, nothing, nothing);
+  await expect(link.hasOtherLeader()).resolves.toBe(false);
+  leads = `127.0.0.1:${leader.port}`;
+  await expect(link.hasOtherLeader()).resolves.toBe(false);
+  leads = '127.0.0.1:1';
+  await expect(link.hasOtherLeader()).resolves.toBe(true);
+  expect(paths).toEqual(Array(3).fill('GET /redirect'));
+  session.close();
 });
 
 test('servers that send each other in circles', async () => {
