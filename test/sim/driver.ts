@@ -104,11 +104,15 @@ export class SimDriver implements TaskDriver {
   }
 
   exec(taskId: string): Promise<{ readonly exitCode: number; readonly output: string }> {
-    return this.engine(async () => {
+    const asked = this.engine(async () => {
       await sleep(this.clock, this.dice.between(1, 30));
       const container = this.host.containers.get(taskId);
       if (container?.phase !== 'running') throw new NotFoundError('Container', taskId);
       return { exitCode: container.healthy ? 0 : 1, output: '' };
+    });
+    // As in io/docker: an engine that hangs is no fault of the command.
+    return asked.catch((error: unknown) => {
+      throw error instanceof TimeoutError ? new UnavailableError('docker', { detail: error.message }) : error;
     });
   }
 

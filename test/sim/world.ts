@@ -189,8 +189,8 @@ export class World implements Stage {
 
   /** After the trouble: everything becomes as wanted within the limit, and stays so. */
   async converge(): Promise<void> {
-    // The last wishes of users are still on their way.
-    await this.pass(5_000);
+    // The last wishes of users are still on their way: a replica whose watch is silent needs a while to notice.
+    await this.pass(15_000);
     const endMs = this.clock.monotonicMs() + (this.options.calmLimitMs ?? CALM_LIMIT_MS);
     while (this.problems().length > 0 && this.clock.monotonicMs() < endMs) await this.pass(2_000);
     const problems = this.problems();
