@@ -78,7 +78,8 @@ export class OperatorWatch {
   /** Of an agent that is there, the record is written again; of one that is not, deletion says that it will not come back. */
   private recordDeleted(entry: AgentEntry): void {
     if (entry.state === 'gone' || entry.state === 'registering') return;
-    if (entry.session === undefined) return this.removeForGood(entry, 'Record of the agent was deleted');
+    const isSilent = entry.missedPings >= this.context.options.maxMissedPings; // the brake keeps it, its stream hangs
+    if (entry.session === undefined || isSilent) return this.removeForGood(entry, 'Record of the agent was deleted');
     void this.agents.inTurn(entry, () =>
       this.records.update(entry.id, (current) =>
         current === undefined

@@ -112,7 +112,7 @@ describe('what is wrong', () => {
   test('what cannot be written says who writes it', async () => {
     await world.write(agent('a1'));
     expect(await kubectl.fails(['create', 'ns', 'x'])).toContain('a namespace is a group of apps');
-    expect(await kubectl.fails(['delete', 'agent', 'a1'])).toContain('agents register by themselves');
+    expect(await kubectl.fails(['delete', 'agent', 'a1'])).toContain('it is active; stop it');
     expect(await kubectl.fails(['patch', 'agent', 'a1', '--type=merge', '-p', '{"spec":{"port":1}}'])).toContain(
       'Forbidden',
     );

@@ -202,6 +202,22 @@ describe('silence', () => {
     expect(master.summary().agents.known).toBe(2);
   });
 
+  test('that the brake keeps from being declared: an operator can delete its record, but not of one that answers', async () => {
+    const silent = new ScriptedAgent('host-2').connect(master);
+    const answering = new ScriptedAgent('host-3').connect(master);
+    await launch('t1');
+    agent.update('f1', 't1', 'TASK_RUNNING');
+    for (const one of [agent, silent]) one.answersPings = false;
+    await world.clock.run(60_000);
+    expect(world.task('t1')?.status.state).toBe('TASK_RUNNING');
+    const paths = [agent, answering].map(({ agentId }) => agentId);
+    await world.records.write(paths.map((path) => ({ op: 'delete', kind: 'Agent', path }) as const));
+    await world.clock.run(2_000);
+    expect(framework.statuses('t1').at(-1)?.state).toBe('TASK_GONE_BY_OPERATOR');
+    const left = [...world.records.collection('Agent').list()].map(({ record }) => record.spec.hostname);
+    expect(left.toSorted()).toEqual(['host-2', 'host-3']);
+  });
+
   test('of more than 55 % brakes: nobody is declared unreachable, and it says so', async () => {
     await launch('t1');
     agent.update('f1', 't1', 'TASK_RUNNING');

@@ -161,12 +161,17 @@ export class AgentSaver implements Saver {
   }
 
   /** Says that an agent will not come back: its tasks count as gone. One that answers would only register again. */
-  async remove({ stored }: Item, { dryRun }: RemoveOptions, subject: Subject): Promise<void> {
+  async remove({ stored }: Item, { dryRun, gracePeriodSeconds }: RemoveOptions, subject: Subject): Promise<void> {
     if (stored?.record.kind !== 'Agent') return;
     const { record, path, revision } = stored;
     const { state } = record.status;
-    if (state !== 'unreachable' && state !== 'gone')
-      throw forbidden(subject, `it is ${state}; stop it first, and delete it when it is unreachable`);
+    // The record does not tell of an agent that is silent and not declared unreachable yet; the master knows.
+    const isForced = gracePeriodSeconds === 0;
+    if (state !== 'unreachable' && state !== 'gone' && !isForced)
+      throw forbidden(
+        subject,
+        `it is ${state}; stop it and delete it when it is unreachable (if it is silent: --force --grace-period=0)`,
+      );
     if (!dryRun) await this.parts.records.write([{ op: 'delete', kind: 'Agent', path, expect: revision }]);
   }
 }

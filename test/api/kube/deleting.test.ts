@@ -156,7 +156,7 @@ describe('agents', () => {
   test('that answer are refused with the way out', async () => {
     const { status, body } = await remove(path);
     expect([status, body.reason]).toEqual([403, 'Forbidden']);
-    expect(body.message).toContain('it is active; stop it first');
+    expect(body.message).toMatch(/it is active; stop it .*--force --grace-period=0/);
     await become('draining');
     expect((await remove(path)).status).toBe(403);
     expect(exists()).toBe(true);
@@ -169,6 +169,11 @@ describe('agents', () => {
     expect((await remove(path)).body).toMatchObject({ kind: 'Status', status: 'Success' });
     expect(exists()).toBe(false);
     expect((await remove(path)).status).toBe(404);
+  });
+
+  test('that look well go by force: the master writes the record again if they answer', async () => {
+    expect((await remove(path, { gracePeriodSeconds: 0 })).status).toBe(200);
+    expect(exists()).toBe(false);
   });
 
   test('cannot be deleted all at once', async () => {
