@@ -110,7 +110,7 @@ function configuration(unused: number): string {
   return (head + switchedOn)
     .replaceAll(/berth-([123]):8080/g, (_, n: string) => servers[Number(n) - 1] ?? `127.0.0.1:${unused}`)
     .replaceAll(/berth-[123]:2379/g, etcd)
-    .replaceAll(/(scrape_interval|evaluation_interval): \d+s/g, '$1: 1s')
+    .replaceAll(/(scrape_interval|evaluation_interval): \d+s/g, '$1: 2s')
     .replaceAll(/refresh_interval: \d+s/g, 'refresh_interval: 1s');
 }
 
