@@ -139,6 +139,34 @@ describe('a store of the past', () => {
   );
 
   testLong(
+    'an old snapshot, restored while all servers are stopped: they know it, and nothing runs twice',
+    async () => {
+      await deploy(bed, '/old', 3);
+      const snapshot = await saveSnapshot(bed);
+      // Two runs that the snapshot does not know: in its words neither of the two instances runs.
+      for (const id of (await idsOf('/old')).slice(0, 2)) {
+        await bed.marathon().ok('DELETE', `/v2/apps/old/tasks/${encodeURIComponent(id)}`);
+        await waitFor('the next run', async () => {
+          const ids = await idsOf('/old');
+          return ids.length === 3 && !ids.includes(id);
+        });
+      }
+      await bed.marathon().settled('/old', 3);
+      const before = await bed.running();
+      await Promise.all(bed.servers.map(({ process }) => process.stop()));
+      await restoreSnapshot(bed, snapshot);
+      for (const server of bed.servers) server.start();
+      await allWell(bed);
+      expect((await events(bed, 'StoreWentBack')).length).toBeGreaterThan(0);
+      await bed.marathon().settled('/old', 3);
+      await holdsFor(bed, before, 20_000);
+      expect(await bed.running()).toEqual(before);
+      await orphansAre(bed, []);
+    },
+    TEST_MS,
+  );
+
+  testLong(
     'emptied, then all records put back under running servers: the same containers go on',
     async () => {
       await deploy(bed, '/old', 3);
