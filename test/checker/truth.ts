@@ -23,6 +23,8 @@ export interface AppTruth {
   readonly definitions: App['spec'][];
   /** Some instance of it was declared unreachable then, milliseconds of fake time; what follows may be surplus. */
   unreachableAtMs: number;
+  /** An instance of it was back from an agent that had been lost then: it or its replacement is surplus. */
+  returnedAtMs: number;
   /** Rollouts under way that replace or remove instances, and when the last of them ended. */
   readonly disturbing: Set<string>;
   disturbedAtMs: number;
@@ -94,6 +96,7 @@ export class Truth {
       isLeftHalfDone: false,
       definitions: [],
       unreachableAtMs: Number.NEGATIVE_INFINITY,
+      returnedAtMs: Number.NEGATIVE_INFINITY,
       disturbing: new Set(),
       disturbedAtMs: Number.NEGATIVE_INFINITY,
       underWay: [],
@@ -192,7 +195,8 @@ export class Truth {
       this.killedByUsers.has(instance.id) ||
       app.disturbing.size > 0 ||
       app.disturbedAtMs >= instance.createdAtMs - LAG_MS ||
-      app.unreachableAtMs >= instance.createdAtMs;
+      app.unreachableAtMs >= instance.createdAtMs ||
+      app.returnedAtMs >= instance.createdAtMs;
     if (!reason)
       this.history.violate('nothing is killed that nobody asked to kill', `instance ${instance.id} became ${how}`);
   }
@@ -226,6 +230,7 @@ export class Truth {
       this.history.violate('no instance twice', `task ${taskId} is on ${truth.agentId} and on ${parentOf(path)}`);
     if (known?.state === 'TASK_RUNNING' && (state !== 'TASK_RUNNING' || record.status.latest?.health !== undefined))
       this.loss(taskId);
+    if (known?.state === 'TASK_UNREACHABLE' && state === 'TASK_RUNNING') this.returned(taskId);
     truth.state = state;
     truth.present = true;
     truth.wasRunning ||= state === 'TASK_RUNNING';
@@ -237,15 +242,23 @@ export class Truth {
   }
 
   private loss(taskId: string): void {
-    const instance = parseTaskId(taskId)?.instanceId;
-    const appId = instance === undefined ? undefined : this.instances.get(instance)?.appId;
+    const appId = this.appIdOf(taskId);
     if (appId !== undefined) this.onLoss(appId);
+  }
+
+  private returned(taskId: string): void {
+    const appId = this.appIdOf(taskId);
+    if (appId !== undefined) this.appOf(appId).returnedAtMs = this.clock.monotonicMs();
+  }
+
+  private appIdOf(taskId: string): string | undefined {
+    const instance = parseTaskId(taskId)?.instanceId;
+    return instance === undefined ? undefined : this.instances.get(instance)?.appId;
   }
 
   private unreachable(task: TaskTruth): void {
     task.wasUnreachable = true;
-    const instance = parseTaskId(task.taskId)?.instanceId;
-    const appId = instance === undefined ? undefined : this.instances.get(instance)?.appId;
+    const appId = this.appIdOf(task.taskId);
     if (appId !== undefined) this.appOf(appId).unreachableAtMs = this.clock.monotonicMs();
   }
 

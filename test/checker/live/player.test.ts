@@ -118,6 +118,19 @@ describe('a recorded run', () => {
     expect(story.verdict()).toBe('nothing');
   });
 
+  test.each([
+    { name: 'is surplus when the lost one is back', isBack: true, broken: 'nothing' },
+    { name: 'is wanted while it is not', isBack: false, broken: 'nothing is killed that nobody asked to kill' },
+  ])('the replacement of a lost instance $name', ({ isBack, broken }) => {
+    const story = new Story()
+      .put(1, 'a', 1, V1)
+      .launched(ONE, 'a1', 31_000)
+      .commit(task(ONE, 'a1', 'TASK_UNREACHABLE', 31_000))
+      .launched(TWO, 'a2', 31_000);
+    if (isBack) story.commit(task(ONE, 'a1', 'TASK_RUNNING', 31_000));
+    expect(story.commit(instance(TWO, 'Decommissioned')).verdict()).toBe(broken);
+  });
+
   test('a write whose answer never came may be there or not', () => {
     const unknown: Sight = { kind: 'attempt', number: 2, appId: '/web', what: 'put', wish: 'op "b" x2' };
     const lost: Sight = { kind: 'answer', number: 2, outcome: 'unknown' };
