@@ -55,6 +55,8 @@ export class TaskSupervisor {
   private foundEnded: Ending | undefined;
   /** A call that was given up may still create the container. */
   private mayComeLate = false;
+  /** The agent died between creating the container and starting it. */
+  private wasCreated = false;
 
   constructor(
     private task: TaskCheckpoint,
@@ -167,7 +169,7 @@ export class TaskSupervisor {
       await this.reported(`pulling image ${this.task.info.container?.docker?.image ?? ''}`, () =>
         this.attempt('pull', () => driver.pull(launch, this.launching.signal)),
       );
-      if (this.isKilled()) return KILLED_DURING_LAUNCH;
+      if (this.isKilled()) return this.wasCreated ? await this.abandon(driver) : KILLED_DURING_LAUNCH;
       await this.attempt('create', () => driver.create(launch));
       this.deps.crashPoints.reach('agent.task-created');
       if (this.isKilled()) return await this.abandon(driver);
@@ -302,6 +304,7 @@ export class TaskSupervisor {
       return this.end(endingOf(exit, this.task.kill));
     }
     if (this.task.kill !== undefined && this.driver !== undefined) return this.end(await this.abandon(this.driver));
+    this.wasCreated = found !== undefined;
     await this.admission();
     if (!this.detached.signal.aborted) await this.runFromStart();
   }

@@ -525,6 +525,19 @@ describe('a crash of the agent', () => {
     expect([...world.driver.containers.keys()]).toEqual(['t']);
   });
 
+  test('between create and start, and a kill before the start: the container is removed', async () => {
+    world.driver.hold('start');
+    world.master.launch(shellTask('t', 'x'));
+    await world.run();
+    let release = () => undefined as void;
+    await world.crash(() => (release = world.driver.hold('pull')));
+    world.master.kill('t');
+    release();
+    await world.run();
+    expect(world.master.last('t')?.state).toBe('TASK_KILLED');
+    expect(world.driver.containers.size).toBe(0);
+  });
+
   test('and an engine that does not remove it: it is left alone and named', async () => {
     await world.crash(() => {
       world.driver.containers.set('late', { phase: 'created', launch: launchOf('late'), waiters: [] });
