@@ -23,6 +23,8 @@ export class FakeDriver implements TaskDriver {
   /** What exec answers; COMMAND health checks ask it. */
   execAnswer: () => { exitCode: number; output: string } = () => ({ exitCode: 0, output: '' });
   stopIgnored = false;
+  /** As for an image that is there: nothing of a pull is cut off. */
+  pullIgnoresAbort = false;
 
   supports(info: TaskInfo): boolean {
     return info.container?.type === 'DOCKER';
@@ -64,6 +66,7 @@ export class FakeDriver implements TaskDriver {
   }
 
   async pull(task: TaskLaunch, signal: AbortSignal): Promise<void> {
+    if (this.pullIgnoresAbort) return this.step('pull', task.taskId);
     let stop: () => void = () => undefined;
     const aborted = new Promise<void>((_, reject) => (stop = () => reject(new Error('aborted'))));
     signal.addEventListener('abort', stop, { once: true });

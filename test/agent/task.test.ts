@@ -527,6 +527,7 @@ describe('a crash of the agent', () => {
 
   test('between create and start, and a kill before the start: the container is removed', async () => {
     world.driver.hold('start');
+    world.driver.pullIgnoresAbort = true;
     world.master.launch(shellTask('t', 'x'));
     await world.run();
     let release = () => undefined as void;
