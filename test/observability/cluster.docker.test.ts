@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { compareText } from '../../src/core/lifecycle/views';
 import { freePort } from '../support/etcd';
 import { waitFor } from '../support/wait';
 import { IMAGE, startWorld, webApp, type World } from '../e2e/world';
@@ -191,6 +192,58 @@ async function onceRight(): Promise<void> {
     const series = await prometheus.query('berth_agents');
     throw new Error(`${(await sums()).join()} ${JSON.stringify(series)}`, { cause: error });
   });
+}
+
+/** Rows of METRICS.md as they should be: every metric of ours, once, with what its HELP says. */
+function metricRows(text: string, where: string): string[] {
+  const labels = new Map<string, Set<string>>();
+  for (const [, name = '', list = ''] of text.matchAll(/^(berth_\w+)\{([^}]*)\}/gm)) {
+    const base = name.replace(/_(bucket|sum|count)$/, '');
+    const known = labels.get(base) ?? labels.get(name) ?? new Set<string>();
+    for (const [, label = ''] of list.matchAll(/(\w+)="/g)) if (label !== 'le' && label !== 'cluster') known.add(label);
+    labels.set(base, known).set(name, known);
+  }
+  const types = new Map([...text.matchAll(/^# TYPE (berth_\w+) (\w+)$/gm)].map(([, name, type]) => [name, type]));
+  return [...text.matchAll(/^# HELP (berth_\w+) (.*)$/gm)].map(([, name = '', help = '']) => {
+    const shown = [...(labels.get(name) ?? [])].toSorted().join(', ');
+    return `| \`${name}\` | ${where} | ${types.get(name) ?? ''} | ${shown} | ${help.replace(/\.$/, '')} |`;
+  });
+}
+
+test('METRICS.md lists every metric of ours (UPDATE_METRICS=1 writes it)', async () => {
+  const leader = await (await fetch(`${(await world.cluster.leader()).marathonUrl}/metrics`)).text();
+  const agent = await waitFor('tasks to be measured', async () => {
+    const text = await (await fetch(`${agentUrls()[0] ?? ''}/metrics`)).text();
+    return text.includes('berth_task_cpu_seconds_total{') && text;
+  });
+  const onAgent = new Set(metricRows(agent, '').map(nameOf));
+  const onServer = metricRows(leader, 'server').map((row) =>
+    onAgent.has(nameOf(row)) ? row.replace('| server |', '| both |') : row,
+  );
+  const rows = new Map([...metricRows(agent, 'agent'), ...onServer].map((row) => [nameOf(row), row]));
+  const wanted = [...rows.values()].toSorted((a, b) => compareText(nameOf(a), nameOf(b)));
+  const file = join(DEPLOY, 'prometheus/METRICS.md');
+  const text = readFileSync(file, 'utf8');
+  const listed = text.split('\n').filter((line) => line.startsWith('| `'));
+  if (process.env['UPDATE_METRICS'] !== undefined) writeFileSync(file, updated(text, listed, wanted));
+  // Which labels can be seen depends on what has happened by now.
+  const bare = (lines: readonly string[]) => lines.map((line) => line.split(' | ').toSpliced(3, 1).join(' | '));
+  expect(bare(listed)).toEqual(bare(wanted));
+});
+
+/** Labels that were known before stay known: some come with events that did not happen today. */
+function updated(text: string, listed: readonly string[], wanted: readonly string[]): string {
+  const known = new Map(listed.map((row) => [nameOf(row), row.split(' | ')[3] ?? '']));
+  const rows = wanted.map((row) => {
+    const cells = row.split(' | ');
+    const labels = cells[3]?.trim() === '' ? (known.get(nameOf(row)) ?? '') : (cells[3] ?? '');
+    return cells.toSpliced(3, 1, labels).join(' | ');
+  });
+  return `${text.slice(0, text.indexOf('|---|'))}|---|---|---|---|---|\n${rows.join('\n')}\n`;
+}
+
+function nameOf(row: string): string {
+  return row.split('`')[1] ?? '';
 }
 
 test('the sum over all servers counts the cluster once, also after a change of leader', async () => {

@@ -123,6 +123,13 @@ exports.board = dashboard({
       timeseries('Records', 'Records in memory by kind.', 'none', [
         query(`max by (kind) (berth_records{${c}})`, '{{kind}}'),
       ]),
+      timeseries(
+        'Full',
+        '1: etcd refuses writes because its database has reached the quota.',
+        'none',
+        [query(`max by (cluster) (berth_store_full{${c}})`, '{{cluster}}')],
+        { max: 1 },
+      ),
       timeseries('Set aside', 'Records that cannot be read. Anything but 0 needs a look.', 'none', [
         query(`max by (cluster) (berth_corrupt_records{${c}})`, '{{cluster}}'),
       ]),
