@@ -23,17 +23,24 @@ import {
 import { LeaderWatch } from './leader-watch';
 import { ServingWatch, answering } from './serving';
 import { QUICK_SILENCE, describeLong, testLong } from './suite';
+import { Witness } from './witness';
 
 /** More than three leases of 3 s. */
 const LONG_PAUSE_MS = 10_000;
 const SHORT_PAUSE_MS = 1_000;
 
 let bed: Testbed;
+let witness: Witness;
 beforeAll(async () => {
   bed = await Testbed.up({ agents: 3, registry: false, serverFlags: QUICK_SILENCE });
+  witness = await Witness.of(bed);
 });
-afterEach(() => cleanSlate(bed));
+afterEach(async () => {
+  await cleanSlate(bed);
+  witness.check();
+});
 afterAll(async () => {
+  await witness.stop();
   await bed.down();
   expect(bed.leftovers()).toEqual([]);
 });
