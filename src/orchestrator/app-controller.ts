@@ -182,10 +182,13 @@ export class AppController {
       const parsed = parseTaskId(record.spec.taskId);
       if (parsed !== undefined && unreadable.has(instancePath(parsed.instanceId))) return [];
       const isOver = isTerminal(record.status.state) || record.status.killRequested !== undefined;
-      // Nothing has been heard of it yet: it may be a launch that was written late, for an instance that is gone on purpose.
-      if (record.status.state === 'TASK_STAGING' && record.status.latest === undefined) return [];
       if (parsed === undefined || isOver) return [];
       const known = instances.get(instancePath(parsed.instanceId));
+      if (record.status.state === 'TASK_STAGING' && record.status.latest === undefined) {
+        // No agent has told of it: a launch that was written late, for an instance that is gone on purpose. It must not begin.
+        if (known === undefined) this.parts.killer.kill(record, 'DECOMMISSIONED');
+        return [];
+      }
       if (known !== undefined && known.record.spec.incarnation >= parsed.incarnation) return [];
       this.context.log.warn('adopting a task without an instance record', { taskId: record.spec.taskId });
       const version = environmentOf(record, 'MARATHON_APP_VERSION') ?? app.spec.version;

@@ -51,6 +51,8 @@ export interface TaskTruth {
   present: boolean;
   wasRunning: boolean;
   wasTerminal: boolean;
+  /** Its record was removed and has been written again. */
+  cameBack: boolean;
   wasUnreachable: boolean;
   /** Its health checks failed and have not passed since: it may be ended. */
   isUnhealthy: boolean;
@@ -218,13 +220,17 @@ export class Truth {
       present: true,
       wasRunning: false,
       wasTerminal: false,
+      cameBack: false,
       wasUnreachable: false,
       isUnhealthy: false,
     };
     if (known === undefined || known.state !== state)
       this.history.note(`store: task ${short(taskId)} ${state} on ${record.spec.agentId.slice(-3)}`);
-    // A write that comes late may bring a removed record back for a moment; the end of the run shows that none stays.
-    if (truth.present && truth.wasTerminal && !isTerminal(state))
+    // A write that comes late may bring a removed record back for a moment; the end of the run shows that none stays. Its kill may be
+    // noted there, but it never gets any further than the launch that was written.
+    if (!truth.present) truth.cameBack = true;
+    const isStillLate = truth.cameBack && state === 'TASK_STAGING' && record.status.killRequested !== undefined;
+    if (truth.present && truth.wasTerminal && !isTerminal(state) && !isStillLate)
       this.history.violate('a terminal task stays so', `${taskId} went from ${truth.state} to ${state}`);
     if (truth.agentId !== parentOf(path))
       this.history.violate('no instance twice', `task ${taskId} is on ${truth.agentId} and on ${parentOf(path)}`);

@@ -549,7 +549,7 @@ describe('nothing is killed that nobody asked to kill', () => {
     expect(kills()).toBe(0);
   });
 
-  test('a launch that was written late, for an instance that is gone, brings nothing back', async () => {
+  test('a launch that was written late, for an instance that is gone, brings nothing back and is ended', async () => {
     await world.put({ id: '/web', instances: 1 });
     await world.run();
     const [view] = world.views('/web');
@@ -561,7 +561,7 @@ describe('nothing is killed that nobody asked to kill', () => {
     await world.records.write([{ op: 'put', kind: 'Task', path: `${path.split('/')[0]}/${taskId}`, record: late }]);
     await world.run(5_000);
     expect(world.views('/web').map(({ id }) => id)).toEqual([view.id]);
-    expect(kills()).toBe(0);
+    expect(world.master.callsOf('KILL').map(({ kill }) => kill.task_id.value)).toEqual([taskId]);
   });
 
   test('an old store that wants fewer: the brake holds, says so, and lets go when released', async () => {
