@@ -18,20 +18,27 @@ import {
   untilAgent,
 } from './cluster';
 import { QUICK_SILENCE, describeLong, testLong } from './suite';
+import { Witness } from './witness';
 
 const HOUR_S = 3_600;
 const JUMPS = [HOUR_S, -HOUR_S];
 const EVERYWHERE = { constraints: [['hostname', 'UNIQUE']] };
 
 let bed: Testbed;
+let witness: Witness;
 beforeAll(async () => {
   bed = await Testbed.up({
     ...{ agents: 2, servers: 2, etcd: 1, registry: false },
     ...{ faketime: true, serverFlags: QUICK_SILENCE },
   });
+  witness = await Witness.of(bed);
 });
-afterEach(() => cleanSlate(bed));
+afterEach(async () => {
+  await cleanSlate(bed);
+  witness.check();
+});
 afterAll(async () => {
+  await witness.stop();
   await bed.down();
   expect(bed.leftovers()).toEqual([]);
 });
