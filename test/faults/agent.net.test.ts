@@ -73,8 +73,9 @@ async function registered(host: AgentHost): Promise<void> {
     `the agent of ${host.node.name} to be registered`,
     async () => {
       const answer = await fetch(`${host.agentUrl}/readyz`, { signal: AbortSignal.timeout(2_000) });
-      await answer.arrayBuffer();
-      return answer.ok;
+      const text = await answer.text();
+      if (!answer.ok) throw new Error(text);
+      return true;
     },
     PATIENCE_MS,
   );
