@@ -12,6 +12,11 @@ export class SimDisk {
   isFull = false;
   /** Documents that are older than what was to be written. */
   readonly stale = new Set<string>();
+
+  /** Its agent can read its id. Otherwise the labels of containers are all that tells of it. */
+  get knowsItsId(): boolean {
+    return this.documents.get('agent')?.endsWith('}') === true && !this.documents.get('agent')?.startsWith('\u0000');
+  }
 }
 
 /** An agent's way to its disk. A write that is under way when the process dies may be lost before its effect. */

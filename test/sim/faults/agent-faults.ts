@@ -74,10 +74,10 @@ export const AGENT_FAULTS: readonly Fault[] = [
       const victim = at(stage.agents, agent);
       if (victim === undefined) return;
       victim.crash();
-      const { documents } = victim.host.disk;
+      const { documents, knowsItsId } = victim.host.disk;
       // Without any container of its own an agent that has lost its id is a new one.
       const names = [...documents.keys()].filter((name) => name !== 'agent' || victim.host.running().length > 0);
-      const name = at(names, document);
+      const name = knowsItsId ? at(names, document) : undefined;
       if (name !== undefined) {
         const text = damaged(documents.get(name) ?? '', way);
         stage.history.note(`${victim.name}: agent killed, checkpoint ${name} ${way}`);
