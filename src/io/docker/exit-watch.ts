@@ -10,6 +10,8 @@ import { hasStatus } from './engine-error';
 
 /** Again after this many milliseconds when the engine says "died" and a look at the container does not show it yet. */
 const LOOK_AGAIN_MS = 200;
+/** The same when the look itself has failed. */
+const LOOK_AFTER_FAILURE_MS = 1_000;
 /** The engine learns from the kernel that memory ran out on another way than that the process ended, and sometimes later. */
 const LATE_OOM_MS = 100;
 const KILLED = 137;
@@ -103,10 +105,11 @@ export class ExitWatch {
         else if (died) this.clock.after(LOOK_AGAIN_MS, () => this.look(containerId, false));
       })
       .catch((error: unknown) => {
-        // The engine is away: the stream will come back and everything is looked at then.
+        // The engine is away: the stream will come back and everything is looked at then. Or this call alone has failed.
         this.looking.delete(containerId);
-        this.lookAgain.delete(containerId);
+        const isOver = this.lookAgain.delete(containerId) || died || final;
         this.log.debug('cannot look at container', { containerId, error: messageOf(error) });
+        if (isOver) this.clock.after(LOOK_AFTER_FAILURE_MS, () => this.look(containerId, true, final));
       });
   }
 

@@ -74,4 +74,13 @@ describe('the end of a container', () => {
     await engine.answer(EXITED);
     expect(await exit).toMatchObject({ exitCode: 3 });
   });
+
+  test('is not missed when the look at it fails', async () => {
+    const exit = watch.wait('c', new AbortController().signal);
+    await engine.answer(RUNNING);
+    watch.ended('c');
+    (await waitFor('a look at the container', () => engine.looks.shift())).destroy();
+    await engine.answer(EXITED);
+    expect(await exit).toMatchObject({ exitCode: 3 });
+  });
 });
