@@ -1,6 +1,7 @@
 import { takePorts } from '../testbed/faults/docker';
 import { IMAGE, Testbed } from '../testbed/testbed';
 import { webApp } from '../e2e/world';
+import { waitFor } from '../support/wait';
 import {
   failureOf,
   longestPause,
@@ -134,7 +135,8 @@ describe('containers on the test bed', () => {
     await theirs.start();
     await bed.hosts[0]?.agent.restart();
     await bed.allActive();
-    expect(bed.hosts[0]?.agent.log()).toContain('cannot be taken over and is left alone');
+    const isNamed = () => bed.hosts[0]?.agent.log().includes('cannot be taken over and is left alone');
+    await waitFor('the agent to name it', isNamed, PATIENCE_MS);
     expect((await bed.marathon().app('/mine')).tasks.map(({ id }) => id)).toEqual([mine.taskId]);
     expect((await theirs.inspect()).State.Running).toBe(true);
     await theirs.remove({ force: true });
