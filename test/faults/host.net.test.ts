@@ -18,6 +18,7 @@ import {
   untilAgent,
 } from './cluster';
 import { describeLong, testLong } from './suite';
+import { Witness } from './witness';
 
 /** Three seconds: as long as a host needs to be back after a cut, on a busy machine. */
 const SILENCE = ['--agent-ping-timeout=500ms', '--max-agent-ping-timeouts=6'];
@@ -27,12 +28,18 @@ const IMPATIENT = { unreachableStrategy: { inactiveAfterSeconds: 1, expungeAfter
 const PATIENT = { unreachableStrategy: { inactiveAfterSeconds: 300, expungeAfterSeconds: 600 } };
 
 let bed: Testbed;
+let witness: Witness;
 beforeAll(async () => {
   const serverFlags = [...SILENCE, '--agent-reregister-timeout=10s'];
   bed = await Testbed.up({ agents: 5, servers: 2, etcd: 1, registry: false, serverFlags });
+  witness = await Witness.of(bed);
 });
-afterEach(() => cleanSlate(bed));
+afterEach(async () => {
+  await cleanSlate(bed);
+  witness.check();
+});
 afterAll(async () => {
+  await witness.stop();
   await bed.down();
   expect(bed.leftovers()).toEqual([]);
 });
