@@ -40,6 +40,8 @@ export class SandboxFolder implements Sandboxes {
   }
 
   async diskUsage(): Promise<number> {
+    // The first sandbox makes the folder; its disk is asked for all the same.
+    await mkdir(this.root, { recursive: true, mode: 0o700 });
     const { blocks, bavail } = await statfs(this.root);
     return blocks === 0 ? 0 : 1 - bavail / blocks;
   }

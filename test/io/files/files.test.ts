@@ -85,6 +85,7 @@ describe('SandboxFolder', () => {
     expect(await sandboxes.list()).toEqual([]);
     const { blocks, bavail } = statfsSync(root);
     expect(await sandboxes.diskUsage()).toBeCloseTo(1 - bavail / blocks, 1);
+    expect(await new SandboxFolder(join(root, 'not', 'yet')).diskUsage()).toBeCloseTo(1 - bavail / blocks, 1);
   });
 
   test.each(['..', '.', '../../etc', 'a/b', ''])('the id %j cannot lead out', (id) => {
