@@ -1,8 +1,10 @@
 import type { AgentHost } from '../testbed/agent-host';
+import type { BedProcess } from '../testbed/bed-process';
 import { killContainerd, killShim, restartDockerd } from '../testbed/faults/docker';
 import { stall } from '../testbed/faults/process';
 import { Testbed } from '../testbed/testbed';
 import { webApp } from '../e2e/world';
+import { isAlive } from '../support/leftovers';
 import { waitFor } from '../support/wait';
 import {
   Caller,
@@ -38,6 +40,11 @@ const commandChecked = (id: string) =>
       },
     ],
   });
+
+/** Whether the process has said so since its log was `from` characters long. */
+function logged(process: BedProcess, from: number, words: string): boolean {
+  return process.log().slice(from).includes(words);
+}
 
 /** The Docker engine below running tasks goes away, hangs, or loses its parts. */
 describe('the engine on the test bed', () => {
@@ -193,6 +200,26 @@ describe('the engine on the test bed', () => {
     expect(await failureOf(bed, '/shim', /./)).toMatchObject({ taskId: task.taskId, state: 'TASK_FAILED' });
     await replaced(bed, '/shim', [task.taskId]);
   });
+
+  testLong(
+    'containerd and the shim die during a kill: Docker takes the container for running, the kill is done',
+    async () => {
+      await bed.marathon().ok('POST', '/v2/apps', sleeper('/undead', on('a1')));
+      const task = await onlyTask(bed, '/undead');
+      const { Pid: pid } = (await host.docker.getContainer(task.id).inspect()).State;
+      const [asked, forced] = [host.agent.log().length, host.dockerd.log().length];
+      const heal = await killContainerd(host);
+      await bed.marathon().ok('DELETE', '/v2/apps/undead');
+      await waitFor('the agent to stop it', () => logged(host.agent, asked, 'task is to be killed'), PATIENCE_MS);
+      await killShim(host, task.id);
+      const inVain = () => logged(host.dockerd, forced, 'using the force');
+      await waitFor('dockerd to have killed in vain', inVain, PATIENCE_MS);
+      await heal();
+      await waitFor('the process to be gone', () => !isAlive(pid), PATIENCE_MS);
+      await bed.marathon().gone('/undead', 2 * PATIENCE_MS);
+      await waitFor('the container to be gone', async () => (await host.containers()).length === 0, 2 * PATIENCE_MS);
+    },
+  );
 
   testLong(
     'without live-restore: the agent warns; a restart of dockerd ends the tasks, which are replaced',
