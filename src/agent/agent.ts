@@ -63,6 +63,8 @@ export interface AgentDeps {
   readonly metrics: Metrics;
   /** Default: none. */
   readonly crashPoints?: CrashPoints;
+  /** Called when this agent can do nothing more, e.g. because it cannot read its own disk. A new process may do better; tasks go on. */
+  readonly gaveUp?: (reason: string) => void;
 }
 
 export type AgentState = 'recovering' | 'connecting' | 'registered' | 'shutdown' | 'stopped';
@@ -152,6 +154,7 @@ export class Agent {
       if (this.stopping.signal.aborted) return;
       this.log.error('the agent gave up', { error: messageOf(error) });
       this.become('stopped', messageOf(error));
+      this.deps.gaveUp?.(messageOf(error));
     });
   }
 

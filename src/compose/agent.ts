@@ -7,7 +7,7 @@ import { application } from '../api/http/application';
 import { TokenAuth } from '../api/http/auth';
 import { listen } from '../api/http/listen';
 import type { AgentOptions } from '../cli/options';
-import { messageOf } from '../core/errors';
+import { messageOf, UnavailableError } from '../core/errors';
 import { DockerDriver } from '../io/docker/docker-driver';
 import { CheckpointFolder } from '../io/files/checkpoint-folder';
 import { DiskSpace } from '../io/files/disk-space';
@@ -20,12 +20,13 @@ import { NetProbe } from '../io/wire/net-probe';
 import { newPlatform, readToken, untilStopped } from './platform';
 import { tellBuild, tellCertificate } from './process-metrics';
 
-/** `berth agent`: runs until SIGTERM or SIGINT; tasks go on without it. Rejects when its port cannot be had. */
+/** `berth agent`: runs until SIGTERM or SIGINT; tasks go on without it. Rejects when its port cannot be had or its disk cannot be read. */
 export async function runAgent(options: AgentOptions): Promise<void> {
   const token = readToken(options.auth);
   const platform = newPlatform(options.logLevel, token, options.cluster);
   const { clock, random, ids, log, metrics, crashPoints, version } = platform;
   const stop = untilStopped(log);
+  const gaveUp = new AbortController();
   const sandboxes = join(options.workDir, 'sandboxes');
   const driver = new DockerDriver(
     {
@@ -66,6 +67,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       log,
       metrics,
       crashPoints,
+      gaveUp: (reason) => gaveUp.abort(reason),
     },
   );
   tellBuild(metrics, 'agent', version);
@@ -95,9 +97,12 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     }),
   );
   agent.start();
-  await new Promise<void>((resolve) => stop.addEventListener('abort', () => resolve(), { once: true }));
+  const over = AbortSignal.any([stop, gaveUp.signal]);
+  await new Promise<void>((resolve) => over.addEventListener('abort', () => resolve(), { once: true }));
   await agent.stop();
   await driver.close();
   await listening.close();
   log.info('agent has stopped');
+  // Whoever keeps the process running starts it anew; idle it would look alive for ever.
+  if (gaveUp.signal.aborted) throw new UnavailableError('the agent', { detail: String(gaveUp.signal.reason) });
 }

@@ -18,9 +18,12 @@ export class MemoryCheckpoints implements CheckpointStore {
   readonly documents = new Map<string, string>();
   readonly aside: string[] = [];
   full = false;
+  /** The whole folder cannot be read. */
+  unreadable = false;
   private gate: Promise<void> = Promise.resolve();
 
   list(): ReturnType<CheckpointStore['list']> {
+    if (this.unreadable) return Promise.reject(new Error('EIO: i/o error'));
     const documents = [...this.documents].map(([name, text]) => ({ name, text }));
     return Promise.resolve({ documents, unreadable: [] });
   }
@@ -84,6 +87,8 @@ export class FakeWorld {
   readonly log = new RecordingLogger();
   readonly metrics = new RecordingMetrics();
   readonly crashPoints = new RecordingCrashPoints();
+  /** Why agents of this world gave up. */
+  readonly gaveUp: string[] = [];
   master = new FakeMaster();
   answer: ProbeAnswer = { ok: true, status: 200 };
   /** What is answered at one address instead. */
@@ -149,6 +154,7 @@ export class FakeWorld {
       log,
       metrics,
       crashPoints,
+      gaveUp: (reason) => void this.gaveUp.push(reason),
     });
   }
 

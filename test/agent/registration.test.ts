@@ -158,3 +158,20 @@ test('metrics name the app of a task, and what the agent has and has given', asy
   const identity = { agent_id: agentId, hostname: world.agent.info.hostname };
   expect(world.metrics.read('berth_agent_info', identity)).toBe(1);
 });
+
+test('an agent that cannot read its own disk registers nowhere and says that it gave up', async () => {
+  const world = new FakeWorld();
+  world.checkpoints.unreadable = true;
+  await world.start();
+  await world.run(60_000);
+  expect(world.gaveUp).toEqual(['EIO: i/o error']);
+  expect(world.agent.status()).toMatchObject({ state: 'stopped', reason: 'EIO: i/o error' });
+  expect(world.master.subscriptions).toEqual([]);
+});
+
+test('an agent that is stopped has not given up', async () => {
+  const world = await FakeWorld.started();
+  await world.agent.stop();
+  await world.run(60_000);
+  expect(world.gaveUp).toEqual([]);
+});
