@@ -78,7 +78,9 @@ async function registered(host: AgentHost): Promise<void> {
       return true;
     },
     PATIENCE_MS,
-  );
+  ).catch((error: unknown) => {
+    throw new Error(`${String(error)}\n${host.agent.lastWords()}`, { cause: error });
+  });
 }
 
 async function restarted(host: AgentHost): Promise<void> {
