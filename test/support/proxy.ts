@@ -104,7 +104,7 @@ export class Proxy {
         last = Promise.all([last, due]).then(() => void (this.mode === 'open' && !line.destroyed && line.push(chunk)));
         done();
       },
-      flush: (done) => void last.then(() => done()),
+      flush: (flushed) => void last.then(() => flushed()),
     });
     return { line, arrived: () => last };
   }
