@@ -81,9 +81,10 @@ export class RolloutRules {
     if (!app.present || app.deleting || app.disturbing.size === 0) return undefined;
     // An even spread comes before service when an app gets fewer.
     if (app.underWay.some((spec) => spec.constraints.some(([, operator]) => operator === 'GROUP_BY'))) return undefined;
-    if (this.truth.instances.get(instance.metadata.name)?.killedRuns.size) return undefined;
+    const { name } = instance.metadata;
+    if (this.truth.killedByUsers.has(name) || this.truth.instances.get(name)?.killedRuns.size) return undefined;
     const views = instancesOf(records, appId);
-    const view = views.find(({ id }) => id === instance.metadata.name);
+    const view = views.find(({ id }) => id === name);
     if (view === undefined || !isServing(view)) return undefined;
     const left = views.filter(
       (other) => other !== view && isServing(other) && other.instance.record.spec.goal === 'Running',

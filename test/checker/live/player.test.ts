@@ -11,6 +11,7 @@ const HOSTS = new Map([
 ]);
 const V1 = '2026-01-01T00:00:01.000Z';
 const V2 = '2026-01-01T00:00:02.000Z';
+const V3 = '2026-01-01T00:00:03.000Z';
 const ONE = 'web.instance-00000000-0000-0000-0000-000000000001';
 const TWO = 'web.instance-00000000-0000-0000-0000-000000000002';
 
@@ -129,6 +130,15 @@ describe('a recorded run', () => {
       .launched(TWO, 'a2', 31_000);
     if (isBack) story.commit(task(ONE, 'a1', 'TASK_RUNNING', 31_000));
     expect(story.commit(instance(TWO, 'Decommissioned')).verdict()).toBe(broken);
+  });
+
+  test('a user may kill and scale down what a rollout must keep', () => {
+    const rolling = () => running().put(2, 'b', 2, V2).commit(rollout('Running', 'RestartApplication'));
+    const kill: Sight = { kind: 'attempt', number: 3, appId: '/web', what: 'scale kill', taskId: taskIdOf(ONE, 1) };
+    const scaled = (story: Story) => story.commit(app('b', 1, V3), instance(ONE, 'Decommissioned'));
+    const told: Sight = { kind: 'answer', number: 3, outcome: 'acknowledged', version: V3 };
+    expect(scaled(rolling().add(kill)).add(told).verdict()).toBe('nothing');
+    expect(scaled(rolling()).verdict()).toBe('counts within the upgrade strategy');
   });
 
   test('a write whose answer never came may be there or not', () => {
