@@ -1,5 +1,3 @@
-import { parseResources } from '../../src/core/records/resource-text';
-import { ResourceBag } from '../../src/core/records/resources';
 import { EngineObserver } from '../checker/live/engine-observer';
 import { Recording } from '../checker/live/observation';
 import { judge } from '../checker/live/player';
@@ -9,13 +7,11 @@ import { wishOf } from '../checker/truth';
 import type { Answer } from '../support/marathon-client';
 import type { ServerNode } from '../testbed/server-node';
 import type { Testbed } from '../testbed/testbed';
+import { BED_CAPACITY } from './random/run';
+import { REFUSALS } from './random/users';
 
-/** What one agent of a bed offers; see AgentHost. */
-const CAPACITY = ResourceBag.of(parseResources('cpus:8;mem:4096;disk:8000;ports:[31000-31999]'));
 /** These suites leave etcd alone: it tells soon. Apps that are removed after a test must not excuse what was done to them in it. */
 const LATE_MS = 3_000;
-/** Answers that say that nothing was done. */
-const REFUSALS = new Set([400, 401, 403, 404, 405, 409, 415, 422]);
 
 interface Intent {
   readonly appId: string;
@@ -68,7 +64,7 @@ export class Witness {
   /** Throws the first rule that was broken, with what went before; once, so that the test that broke it is the one that fails. */
   check(): void {
     if (this.hasTold) return;
-    const hosts = new Map(this.bed.hosts.map(({ node }) => [node.name, CAPACITY]));
+    const hosts = new Map(this.bed.hosts.map(({ node }) => [node.name, BED_CAPACITY]));
     const { violation } = judge(this.recording.observations, hosts, 0, '', LATE_MS);
     if (violation === undefined) return;
     this.hasTold = true;

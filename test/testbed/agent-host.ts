@@ -11,6 +11,9 @@ const START_MS = 30_000;
 const CALL_MS = 15_000;
 const AGENT_PORT = 5051;
 
+/** What each agent of a bed offers. */
+export const OFFERED = 'cpus:8;mem:4096;disk:8000;ports:[31000-31999]';
+
 export interface AgentSetup {
   readonly slot: number;
   readonly masters: readonly string[];
@@ -78,7 +81,7 @@ export class AgentHost {
         ...[`--hostname=${address}`, `--docker-socket=${this.dockerSocket}`, `--work-dir=${this.workDir}`],
         `--token-file=${setup.tokenFile}`,
         ...(setup.dockerConfig === undefined ? [] : [`--docker-config=${setup.dockerConfig}`]),
-        ...['--resources=cpus:8;mem:4096;disk:8000;ports:[31000-31999]', `--attributes=host:${name}`, ...setup.flags],
+        ...[`--resources=${OFFERED}`, `--attributes=host:${name}`, ...setup.flags],
       ],
     });
   }

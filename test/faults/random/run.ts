@@ -9,6 +9,7 @@ import { History, type Violation } from '../../checker/history';
 import type { ContainerView, HostView } from '../../checker/hosts';
 import { Truth } from '../../checker/truth';
 import { Dice } from '../../sim/dice';
+import { OFFERED } from '../../testbed/agent-host';
 import { Testbed, type TestbedOptions } from '../../testbed/testbed';
 import { Chaos } from './chaos';
 import { RandomUsers } from './users';
@@ -40,8 +41,8 @@ export interface RandomResult {
   readonly recording: Recording;
 }
 
-/** What one agent of a bed offers; see AgentHost. */
-export const BED_CAPACITY = ResourceBag.of(parseResources('cpus:8;mem:4096;disk:8000;ports:[31000-31999]'));
+/** The same as amounts, for the rules. */
+export const BED_CAPACITY = ResourceBag.of(parseResources(OFFERED));
 
 /** Rounds of faults and edits on a real bed; after each everything must converge, and no rule be broken. */
 export async function randomRun(options: RandomOptions): Promise<RandomResult> {

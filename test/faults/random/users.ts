@@ -14,7 +14,7 @@ const APP_IDS = ['/web', '/api', '/shop/db', '/shop/cart'] as const;
 const FIXED_PORT = '/shop/db';
 const MOST = 4;
 /** Answers that say that nothing was done. */
-const REFUSALS = new Set([400, 401, 403, 404, 405, 409, 415, 422]);
+export const REFUSALS: ReadonlySet<number> = new Set([400, 401, 403, 404, 405, 409, 415, 422]);
 
 interface Definition {
   readonly id: string;
