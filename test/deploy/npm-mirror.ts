@@ -1,9 +1,11 @@
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 
+const run = promisify(execFile);
 const ROOT = resolve(__dirname, '../..');
 const FETCH_MS = 60_000;
 
@@ -15,7 +17,7 @@ interface Locked {
 
 /**
  * A registry of npm with exactly what package-lock.json names, out of the cache of this machine's npm: engines of a test bed have
- * no way out. What is not in the cache is fetched from npm's own registry. Every version is checked by npm itself, by its integrity.
+ * no way out. What is not in the cache npm fetches first. Every version is checked by npm itself, by its integrity.
  */
 export class NpmMirror {
   private constructor(
@@ -70,12 +72,9 @@ export class NpmMirror {
   private async tarball({ name, version, integrity }: Locked): Promise<Buffer> {
     const hex = Buffer.from(integrity.replace('sha512-', ''), 'base64').toString('hex');
     const file = join(this.cache, 'content-v2', 'sha512', hex.slice(0, 2), hex.slice(2, 4), hex.slice(4));
-    if (existsSync(file)) return readFileSync(file);
-    const base = name.slice(name.lastIndexOf('/') + 1);
-    const url = `https://registry.npmjs.org/${name}/-/${base}-${version}.tgz`;
-    const answer = await fetch(url, { signal: AbortSignal.timeout(FETCH_MS) });
-    if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
-    return Buffer.from(await answer.arrayBuffer());
+    // npm itself knows where its registry is, and what it takes to get in there.
+    if (!existsSync(file)) await run('npm', ['cache', 'add', `${name}@${version}`], { timeout: FETCH_MS });
+    return readFileSync(file);
   }
 }
 
