@@ -39,6 +39,8 @@ export class Chaos {
     private readonly bed: Testbed,
     private readonly dice: Dice,
     private readonly recording: Recording,
+    /** How far the recording has followed the store: what it has not seen must not be compacted away. */
+    private readonly seenRevision: () => number,
   ) {
     setMaxListeners(0, this.end.signal);
   }
@@ -119,7 +121,7 @@ export class Chaos {
       { name: 'leader killed', target: 'etcd', begin: () => killEtcdLeader(bed) },
       { name: 'no quorum', target: 'etcd', begin: () => noQuorum(bed) },
       { name: 'all members down', target: 'etcd', begin: () => etcdDown(bed) },
-      { name: 'compaction', target: 'compaction', begin: () => over(compact(bed)) },
+      { name: 'compaction', target: 'compaction', begin: () => over(compact(bed, this.seenRevision())) },
     );
   }
 

@@ -104,7 +104,7 @@ class RandomRun {
   /** Undefined: all is well. */
   private async round(): Promise<string | undefined> {
     this.rounds++;
-    const chaos = new Chaos(this.bed, this.dice, this.recording);
+    const chaos = new Chaos(this.bed, this.dice, this.recording, () => this.store.state.revision);
     const endMs = this.recording.nowMs() + this.options.roundSeconds * 1000;
     while (this.recording.nowMs() < endMs) {
       if (this.dice.hit(0.5)) this.users.act();

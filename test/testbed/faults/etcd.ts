@@ -68,10 +68,10 @@ export async function fillEtcd(bed: Testbed): Promise<Heal> {
   };
 }
 
-/** Forgets all history up to now: watches that are behind are cancelled. */
-export async function compact(bed: Testbed): Promise<void> {
+/** Forgets all history up to a revision, by default up to now: watches that are behind are cancelled. */
+export async function compact(bed: Testbed, upTo?: number): Promise<void> {
   const leader = await bed.etcdLeader();
-  const { revision } = await leader.status();
+  const revision = upTo ?? (await leader.status()).revision;
   await leader.ctl('compact', String(revision)).catch((error: unknown) => {
     // Berth's own compactor was faster.
     if (!String(error).includes('compacted')) throw error;
