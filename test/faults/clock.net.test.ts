@@ -3,50 +3,34 @@ import { waitFor } from '../support/wait';
 import { clockJump } from '../testbed/faults/clock';
 import { cutLink } from '../testbed/faults/link';
 import { stall } from '../testbed/faults/process';
-import { Testbed } from '../testbed/testbed';
+import type { Testbed } from '../testbed/testbed';
 import type { BedNode } from '../testbed/network';
 import type { ServerNode } from '../testbed/server-node';
 import {
   PATIENCE_MS,
-  cleanSlate,
   hostsOf,
   oneHolder,
   runningOf,
   settledAs,
+  started,
   takesWork,
   termOf,
   untilAgent,
 } from './cluster';
 import { QUICK_SILENCE, describeLong, testLong } from './suite';
-import { Witness } from './witness';
+import { onWatchedBed } from './watched-bed';
 
 const HOUR_S = 3_600;
 const JUMPS = [HOUR_S, -HOUR_S];
 const EVERYWHERE = { constraints: [['hostname', 'UNIQUE']] };
 
 let bed: Testbed;
-let witness: Witness;
-beforeAll(async () => {
-  bed = await Testbed.up({
-    ...{ agents: 2, servers: 2, etcd: 1, registry: false },
-    ...{ faketime: true, serverFlags: QUICK_SILENCE },
-  });
-  witness = await Witness.of(bed);
-});
-afterEach(async () => {
-  await cleanSlate(bed);
-  witness.check();
-});
-afterAll(async () => {
-  await witness.stop();
-  await bed.down();
-  expect(bed.leftovers()).toEqual([]);
-});
+onWatchedBed(
+  { agents: 2, servers: 2, etcd: 1, registry: false, faketime: true, serverFlags: QUICK_SILENCE },
+  (up) => (bed = up),
+);
 
-async function start(app: Record<string, unknown>): Promise<ReadonlyMap<string, string>> {
-  await bed.marathon().ok('POST', '/v2/apps', app);
-  return settledAs(bed, String(app['id']), Number(app['instances']));
-}
+const start = (app: Record<string, unknown>) => started(bed, app);
 
 type Who = 'the leader' | 'a standby' | 'an agent';
 

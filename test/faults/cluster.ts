@@ -24,6 +24,12 @@ export async function hostsOf(bed: Testbed, appId: string): Promise<string[]> {
   );
 }
 
+/** Deploys an app and waits until it is settled; see settledAs. */
+export async function started(bed: Testbed, app: Record<string, unknown>): Promise<ReadonlyMap<string, string>> {
+  await bed.marathon().ok('POST', '/v2/apps', app);
+  return settledAs(bed, String(app['id']), Number(app['instances']));
+}
+
 /** The app's whole truth: settled on record, and exactly those tasks run. Answers with what runs. */
 export async function settledAs(
   bed: Testbed,

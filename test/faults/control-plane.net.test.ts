@@ -6,11 +6,10 @@ import { cutBetween } from '../testbed/faults/firewall';
 import { cutLink } from '../testbed/faults/link';
 import { stall } from '../testbed/faults/process';
 import type { ServerNode } from '../testbed/server-node';
-import { Testbed } from '../testbed/testbed';
+import type { Testbed } from '../testbed/testbed';
 import { LEADER_KEY } from '../../src/io/election/lease-election';
 import {
   PATIENCE_MS,
-  cleanSlate,
   holders,
   oneHolder,
   quietRecords,
@@ -23,27 +22,14 @@ import {
 import { LeaderWatch } from './leader-watch';
 import { ServingWatch, answering } from './serving';
 import { QUICK_SILENCE, describeLong, testLong } from './suite';
-import { Witness } from './witness';
+import { onWatchedBed } from './watched-bed';
 
 /** More than three leases of 3 s. */
 const LONG_PAUSE_MS = 10_000;
 const SHORT_PAUSE_MS = 1_000;
 
 let bed: Testbed;
-let witness: Witness;
-beforeAll(async () => {
-  bed = await Testbed.up({ agents: 3, registry: false, serverFlags: QUICK_SILENCE });
-  witness = await Witness.of(bed);
-});
-afterEach(async () => {
-  await cleanSlate(bed);
-  witness.check();
-});
-afterAll(async () => {
-  await witness.stop();
-  await bed.down();
-  expect(bed.leftovers()).toEqual([]);
-});
+onWatchedBed({ agents: 3, registry: false, serverFlags: QUICK_SILENCE }, (up) => (bed = up));
 
 /** An app that runs and must come through unharmed. */
 async function steadyApp(): Promise<ReadonlyMap<string, string>> {

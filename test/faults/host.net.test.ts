@@ -3,22 +3,22 @@ import { waitFor } from '../support/wait';
 import type { AgentHost } from '../testbed/agent-host';
 import { oneWayCut, packetLoss } from '../testbed/faults/firewall';
 import { cutLink, slowLink } from '../testbed/faults/link';
-import { Testbed } from '../testbed/testbed';
+import type { Testbed } from '../testbed/testbed';
 import { KEY_ROOT } from '../../src/core/records/paths';
 import {
   PATIENCE_MS,
   agentState,
-  cleanSlate,
   hostsOf,
   metricOf,
   oneHolder,
   runningOf,
   settledAs,
+  started,
   takesWork,
   untilAgent,
 } from './cluster';
 import { describeLong, testLong } from './suite';
-import { Witness } from './witness';
+import { onWatchedBed } from './watched-bed';
 
 /** Three seconds: as long as a host needs to be back after a cut, on a busy machine. */
 const SILENCE = ['--agent-ping-timeout=500ms', '--max-agent-ping-timeouts=6'];
@@ -28,26 +28,12 @@ const IMPATIENT = { unreachableStrategy: { inactiveAfterSeconds: 1, expungeAfter
 const PATIENT = { unreachableStrategy: { inactiveAfterSeconds: 300, expungeAfterSeconds: 600 } };
 
 let bed: Testbed;
-let witness: Witness;
-beforeAll(async () => {
-  const serverFlags = [...SILENCE, '--agent-reregister-timeout=10s'];
-  bed = await Testbed.up({ agents: 5, servers: 2, etcd: 1, registry: false, serverFlags });
-  witness = await Witness.of(bed);
-});
-afterEach(async () => {
-  await cleanSlate(bed);
-  witness.check();
-});
-afterAll(async () => {
-  await witness.stop();
-  await bed.down();
-  expect(bed.leftovers()).toEqual([]);
-});
+onWatchedBed(
+  { agents: 5, servers: 2, etcd: 1, registry: false, serverFlags: [...SILENCE, '--agent-reregister-timeout=10s'] },
+  (up) => (bed = up),
+);
 
-async function start(app: Record<string, unknown>): Promise<ReadonlyMap<string, string>> {
-  await bed.marathon().ok('POST', '/v2/apps', app);
-  return settledAs(bed, String(app['id']), Number(app['instances']));
-}
+const start = (app: Record<string, unknown>) => started(bed, app);
 
 /** A host on which the app runs, and its number. */
 async function victimOf(appId: string): Promise<{ readonly host: AgentHost; readonly index: number }> {
