@@ -82,6 +82,7 @@ class RandomRun {
     this.dice = new Dice(options.seed);
     this.engines = bed.hosts.map((host) => new EngineObserver(host.node.name, host.dockerSocket, this.recording));
     this.users = new RandomUsers(new Dice(options.seed + 1), bed.servers, this.recording, this.store);
+    this.users.onLeftHalfDone = (appId) => void (this.truth.appOf(appId).isLeftHalfDone = true);
   }
 
   async run(): Promise<RandomResult> {

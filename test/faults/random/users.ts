@@ -35,6 +35,8 @@ interface Intent {
 /** Users with a REST client that change and read apps through any server, and a record of what they were answered. */
 export class RandomUsers {
   attempts = 0;
+  /** An app may stay as mixed as it is now: its rollout was stopped by force. */
+  onLeftHalfDone: (appId: string) => void = () => undefined;
   private operations = 0;
   private readonly definitions = new Map<string, Definition>();
   private readonly open = new Set<Promise<void>>();
@@ -113,6 +115,7 @@ export class RandomUsers {
     const leavesHalfDone = this.dice.hit(0.3);
     const [first] = rollout?.record.spec.apps ?? [];
     if (rollout === undefined || first === undefined) return;
+    if (leavesHalfDone) this.onLeftHalfDone(first.id);
     this.call(server, 'DELETE', `/v2/deployments/${rollout.record.metadata.name}?force=${leavesHalfDone}`, {
       appId: first.id,
       what: 'undo',
