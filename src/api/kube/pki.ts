@@ -99,7 +99,7 @@ type Extensions = NonNullable<NonNullable<Parameters<typeof generate>[1]>['exten
 
 async function make(name: string, days: number, nowMs: number, extensions: Extensions, ca?: Pair): Promise<Pair> {
   const made = await generate([{ name: 'commonName', value: name }], {
-    keyType: 'ec',
+    keyType: ca === undefined ? 'ec' : keyTypeOf(ca.key),
     curve: 'P-256',
     algorithm: 'sha256',
     notBeforeDate: new Date(nowMs - BACKDATE_MS),
@@ -108,6 +108,15 @@ async function make(name: string, days: number, nowMs: number, extensions: Exten
     ...(ca === undefined ? {} : { ca }),
   });
   return { cert: made.cert, key: made.private };
+}
+
+/** selfsigned signs only with keys of the kind that it makes: the new certificate gets a key like its authority's. */
+function keyTypeOf(caKey: string): 'ec' | 'rsa' {
+  const { asymmetricKeyType: type } = createPrivateKey(caKey);
+  if (type === 'ec' || type === 'rsa') return type;
+  throw new UnavailableError('the server certificate', {
+    detail: `ca.key is of type ${type}; certificates are signed with RSA and EC keys only`,
+  });
 }
 
 /** The certificate and the key belong together, and it will be valid for a while: more than `leastDays`. */

@@ -1,13 +1,30 @@
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { generate } from 'selfsigned';
 import { parse } from 'yaml';
 import { kubeconfig, writeKubeconfig } from '../../../src/api/kube/kubeconfig';
 import { ensurePki } from '../../../src/api/kube/pki';
 
 const NOW = Date.UTC(2026, 5, 1);
 const DAY = 86_400_000;
+/** An authority made for this test by `openssl req -x509 -newkey ed25519`; it ends in a hundred years. */
+const ED25519 = {
+  nowMs: Date.UTC(2030, 0, 1),
+  key: `-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEIAHJLsmiyjYH+XC3U2HPbAnaOEAApp9tw8aXhQBqwkh5
+-----END PRIVATE KEY-----`,
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBNDCB56ADAgECAhQbulrbQ5J0tz0GzLPxBne5XWG0EjAFBgMrZXAwDzENMAsG
+A1UEAwwET3VyczAgFw0yNjExMjExMDE1MTBaGA8yMTI2MTAyODEwMTUxMFowDzEN
+MAsGA1UEAwwET3VyczAqMAUGAytlcAMhAORFrU5ivAgjS8/pLKS9l0FdblPzCmky
+BaEzCuVr9jI3o1MwUTAdBgNVHQ4EFgQUKlKvslMtbg3Zbaep6WKLA+jXeBIwHwYD
+VR0jBBgwFoAUKlKvslMtbg3Zbaep6WKLA+jXeBIwDwYDVR0TAQH/BAUwAwEB/zAF
+BgMrZXADQQDWEHxXsrm2gD7zVbJdK/QfUdAJCvg1y2u1GXvPrPG141Tqps3BmD1J
+D9eL/REzO9VYzGDacB8ypyfu1NENtesE
+-----END CERTIFICATE-----`,
+};
 let folder: string;
 
 beforeEach(async () => {
@@ -68,6 +85,36 @@ test.each(['server.crt', 'server.key', 'ca.crt'])('a broken %s is replaced', asy
   expect(new X509Certificate(cert).verify(new X509Certificate(ca).publicKey)).toBe(true);
   expect(key).toContain('PRIVATE KEY');
 });
+
+test.each<{ name: string; kind: { keyType: 'rsa' | 'ec'; curve?: 'P-384' } }>([
+  { name: 'RSA', kind: { keyType: 'rsa' } },
+  { name: 'P-384', kind: { keyType: 'ec', curve: 'P-384' } },
+])("signs with an operator's $name authority", async ({ kind }) => {
+  const ours = await generate([{ name: 'commonName', value: 'Ours' }], {
+    algorithm: 'sha256',
+    notBeforeDate: new Date(NOW),
+    notAfterDate: new Date(NOW + 90 * DAY),
+    extensions: [{ name: 'basicConstraints', cA: true, critical: true }],
+    ...kind,
+  });
+  await bring(ours.cert, ours.private);
+  const { cert, ca, key } = await ensurePki(folder, ['a.example'], NOW);
+  const certificate = new X509Certificate(cert);
+  expect(ca).toBe(ours.cert);
+  expect(certificate.verify(new X509Certificate(ours.cert).publicKey)).toBe(true);
+  expect(certificate.checkPrivateKey(createPrivateKey(key))).toBe(true);
+  expect(certificate.checkHost('a.example')).toBe('a.example');
+});
+
+test('an authority of a kind that cannot sign is named as such', async () => {
+  await bring(ED25519.cert, ED25519.key);
+  await expect(ensurePki(folder, [], ED25519.nowMs)).rejects.toThrow('ca.key is of type ed25519');
+});
+
+async function bring(caCert: string, caKey: string): Promise<void> {
+  await writeFile(join(folder, 'ca.crt'), caCert);
+  await writeFile(join(folder, 'ca.key'), caKey);
+}
 
 test("an operator's authority without its key is kept; its server certificate is never replaced", async () => {
   const first = await ensurePki(folder, [], NOW);
