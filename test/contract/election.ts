@@ -105,6 +105,18 @@ export function describeElection(name: string, open: () => Promise<ElectionUnder
       await store.commit([{ kind: 'put', key: '/t/x', value: '3' }], runner.terms[1]?.fence);
     });
 
+    it('gives leadership to another when told to', async () => {
+      const all = ['a', 'b', 'c'].map((id) => run(id));
+      for (let i = 0; i < 5; i++) {
+        const before = await leader(all);
+        const { id } = before.candidate.me;
+        await world.until(() => all.every((runner) => runner.candidate.election.leader()?.id === id), 'all know');
+        before.candidate.election.abdicate();
+        await world.until(() => !before.leads, 'the old one has ended');
+        expect(await leader(all)).not.toBe(before);
+      }
+    });
+
     it('lets others lead when one cannot', async () => {
       const broken = run('a', () => Promise.reject(new Error('this one cannot lead')));
       await world.until(() => broken.terms.length > 0, 'the broken one is elected');

@@ -30,7 +30,7 @@ export interface Election {
    * Store trouble never rejects: it ends the term and campaigns again.
    */
   run(lead: (term: Term) => Promise<void>, signal: AbortSignal): Promise<void>;
-  /** Gives leadership up now, if held; somebody (maybe this one) wins the next term. */
+  /** Gives leadership up now, if held. Others come first; with none that can, this one wins the next term a moment later. */
   abdicate(): void;
   /** Who leads as far as this replica knows. */
   leader(): LeaderInfo | undefined;

@@ -30,6 +30,8 @@ export class LeaseElection implements Election {
   private strayLeaseId: string | undefined;
   /** Milliseconds that the next grant may take. */
   private grantMs: number;
+  /** The present term ends because its holder gave it up. */
+  private givesWay = false;
 
   constructor(
     private readonly leases: Leases,
@@ -57,7 +59,9 @@ export class LeaseElection implements Election {
   }
 
   abdicate(): void {
-    this.term?.end();
+    if (this.term === undefined) return;
+    this.givesWay = true;
+    this.term.end();
   }
 
   leader(): LeaderInfo | undefined {
@@ -174,8 +178,10 @@ export class LeaseElection implements Election {
     this.log.info('leadership ended', { createRevision: term.fence.createRevision });
     const hasFailed = !(await leading);
     this.term = undefined;
-    // What failed here may work elsewhere: the others, who campaign at once, come first.
+    // What failed here may work elsewhere, and who gave leadership up wants another: those campaign at once, so they come first.
     if (hasFailed) await sleep(this.clock, this.ttlMs, signal);
+    else if (this.givesWay) await sleep(this.clock, this.ttlMs / 3, signal);
+    this.givesWay = false;
   }
 
   /** False: it ended with an error. */
