@@ -62,7 +62,8 @@ export function parseServerOptions(argv: readonly string[], env: NodeJS.ProcessE
   const { tokenFile, insecureNoAuth, tlsCert, tlsKey, leaderTtl, agentPingTimeout, agentReregisterTimeout, ...others } =
     flags;
   const { offerTimeout, taskLaunchTimeout, ...values } = others;
-  checkServer(values);
+  const tls = tlsOf(tlsCert, tlsKey);
+  checkServer(values, tls !== undefined);
   const hostname = values.hostname ?? hostnameFor(values.listen);
   const dataDir = resolve(values.dataDir);
   return {
@@ -77,7 +78,7 @@ export function parseServerOptions(argv: readonly string[], env: NodeJS.ProcessE
     taskLaunchTimeoutMs: taskLaunchTimeout,
     kubeconfig: resolve(values.kubeconfig ?? `${dataDir}/kubeconfig`),
     auth: authOf(values.listen, tokenFile, insecureNoAuth),
-    tls: tlsOf(tlsCert, tlsKey),
+    tls,
   };
 }
 
@@ -96,13 +97,16 @@ export function parseAgentOptions(argv: readonly string[], env: NodeJS.ProcessEn
   };
 }
 
-type ServerChecks = 'localPortMin' | 'localPortMax' | 'etcdCert' | 'etcdKey' | 'etcdUser' | 'etcdPasswordFile';
+type ServerChecks =
+  'localPortMin' | 'localPortMax' | 'tlsCa' | 'etcdCert' | 'etcdKey' | 'etcdUser' | 'etcdPasswordFile';
 
-function checkServer(values: Pick<ValuesOf<typeof SERVER_FLAGS>, ServerChecks>): void {
+function checkServer(values: Pick<ValuesOf<typeof SERVER_FLAGS>, ServerChecks>, hasTls: boolean): void {
   if (values.localPortMin > values.localPortMax)
     throw new UsageError(
       `--local-port-min ${values.localPortMin} must not be above --local-port-max ${values.localPortMax}`,
     );
+  if (values.tlsCa !== undefined && !hasTls)
+    throw new UsageError('--tls-ca needs --tls-cert: without TLS there is no certificate to check');
   checkEtcdFlags(values);
 }
 

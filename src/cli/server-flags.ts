@@ -45,6 +45,15 @@ export const SERVER_FLAGS = {
     existingFile,
   ),
   tlsKey: optional({ group: 'Security', value: 'FILE', about: 'key (PEM) of --tls-cert' }, existingFile),
+  tlsCa: optional(
+    {
+      group: 'Security',
+      value: 'FILE',
+      about:
+        "authority (PEM) of the other servers' --tls-cert (default: the public ones and that of the Kubernetes port)",
+    },
+    existingFile,
+  ),
 
   dataDir: withDefault(
     { group: 'Files and logs', value: 'FOLDER', about: 'CA, certificates and kubeconfig of this server' },

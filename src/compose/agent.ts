@@ -17,8 +17,9 @@ import { SandboxReader } from '../io/files/sandbox-reader';
 import { nodeAddress } from '../io/system/node-address';
 import { HttpAgentLink } from '../io/wire/http-agent-link';
 import { NetProbe } from '../io/wire/net-probe';
+import { keepCertificates, readCertificate } from './certificates';
 import { newPlatform, readToken, untilStopped } from './platform';
-import { tellBuild, tellCertificate } from './process-metrics';
+import { tellBuild } from './process-metrics';
 
 /** `berth agent`: runs until SIGTERM or SIGINT; tasks go on without it. Rejects when its port cannot be had or its disk cannot be read. */
 export async function runAgent(options: AgentOptions): Promise<void> {
@@ -82,11 +83,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   app.use(accessLog('agent', clock, metrics, log));
   app.use(new TokenAuth(token).middleware(undefined, ['/health', '/healthz', '/readyz']));
   app.use(agentRouter({ agent, files: new SandboxReader(sandboxes), metrics: () => metrics.render(), log }));
-  const tls =
-    options.tls === undefined
-      ? {}
-      : { tls: { key: readFileSync(options.tls.keyFile, 'utf8'), cert: readFileSync(options.tls.certFile, 'utf8') } };
-  if (tls.tls !== undefined) tellCertificate(metrics, 'http', tls.tls.cert);
+  const http = await readCertificate(options.tls);
+  const tls = http === undefined ? {} : { tls: http.pem };
   const listening = await listen(app, { host: options.listen, port: options.port, ...tls });
   log.info('agent is up', { version, port: options.port, masters: options.masters, workDir: options.workDir });
   const dockerRoot = async () => (await driver.check()).rootDir;
@@ -98,10 +96,12 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   );
   agent.start();
   const over = AbortSignal.any([stop, gaveUp.signal]);
+  const renewing = http === undefined ? undefined : keepCertificates([http.shownBy([listening])], platform, over);
   await new Promise<void>((resolve) => over.addEventListener('abort', () => resolve(), { once: true }));
   await agent.stop();
   await driver.close();
   await listening.close();
+  await renewing;
   log.info('agent has stopped');
   // Whoever keeps the process running starts it anew; idle it would look alive for ever.
   if (gaveUp.signal.aborted) throw new UnavailableError('the agent', { detail: String(gaveUp.signal.reason) });

@@ -12,7 +12,7 @@ export function tellBuild(metrics: Metrics, component: 'server' | 'agent', versi
     .set(1, { component, version, node_version: process.versions.node });
 }
 
-/** When a certificate ends that this process shows to its clients. @param name which one: `http`, `kubernetes` */
+/** When a certificate of this process ends. @param name which one: `http`, `kubernetes`; `etcd`: shown to etcd as a client */
 export function tellCertificate(metrics: Metrics, name: string, pem: string): void {
   metrics
     .gauge({

@@ -69,6 +69,8 @@ export const LIMITS = {
   requestHeadersMs: 15_000,
   /** Milliseconds an idle keep-alive connection stays open: longer than the 60 s of common load balancers. */
   keepAliveIdleMs: 65_000,
+  /** Milliseconds between looks at the files of certificates: a tool that renews them writes weeks before the end. */
+  certificateCheckMs: 10_000,
   /** Milliseconds that requests get to finish when a listener closes; then their connections are cut. */
   closeGraceMs: 1_000,
   /** Requests of one face in hand at once, streams not counted; above it 503 (Marathon: --http_max_concurrent_requests). */

@@ -104,6 +104,7 @@ describe('parseServerOptions', () => {
     { argv: ['--etcd-cert', __filename], names: '--etcd-cert and --etcd-key must be given together' },
     { argv: ['--etcd-password-file', __filename], names: '--etcd-password-file needs --etcd-user' },
     { argv: ['--tls-key', __filename], names: '--tls-cert and --tls-key must be given together' },
+    { argv: ['--tls-ca', __filename], names: '--tls-ca needs --tls-cert' },
     { argv: ['--local-port-min', '30000'], names: '--local-port-min 30000 must not be above --local-port-max 20000' },
     { argv: ['--token-file', __filename, '--insecure-no-auth'], names: 'contradict' },
     { argv: [], env: { BERTH_KUBE_PORT: 'x' }, names: 'BERTH_KUBE_PORT: "x" must be a port' },

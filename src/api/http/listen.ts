@@ -1,16 +1,22 @@
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { messageOf, UnavailableError } from '../../core/errors';
 import { LIMITS } from '../../core/limits';
 import { portOwner } from './port-owner';
 
+/** Certificate (with its chain) and key, PEM texts. */
+export interface Pem {
+  readonly cert: string;
+  readonly key: string;
+}
+
 export interface ListenOptions {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
-  /** PEM texts; present: HTTPS. */
-  readonly tls?: { readonly key: string; readonly cert: string; readonly ca?: string };
+  /** Present: HTTPS. */
+  readonly tls?: Pem;
 }
 
 export interface Listening {
@@ -18,6 +24,8 @@ export interface Listening {
   readonly port: number;
   /** For `upgrade` (WebSocket) handlers. */
   readonly server: Server;
+  /** Connections from now on see this certificate; open ones go on. Throws when the two are no pair, or without TLS. */
+  setCertificate(pem: Pem): void;
   /**
    * Takes no new connections, lets requests finish for `graceMs` (default LIMITS.closeGraceMs), then cuts what is left:
    * streams and upgraded connections too. Resolves when all are closed; a second call waits for the first.
@@ -41,6 +49,10 @@ export async function listen(app: RequestListener, options: ListenOptions): Prom
     address: bound.address,
     port: bound.port,
     server,
+    setCertificate: ({ cert, key }) => {
+      if (!(server instanceof TlsServer)) throw new Error('a listener without TLS has no certificate');
+      server.setSecureContext({ cert, key });
+    },
     close: (graceMs = LIMITS.closeGraceMs) => (closed ??= close(server, sockets, inHand, graceMs)),
   };
 }

@@ -13,7 +13,7 @@ export interface ForwardOptions {
   /** `host:port` of this server: goes into X-Marathon-Via, and finding it there is a loop. */
   readonly self: string;
   /** The leader's face speaks TLS with a certificate of this authority (PEM). */
-  readonly tls?: { readonly ca?: string };
+  readonly tls?: { readonly ca?: readonly string[] };
   readonly connectMs?: number;
   readonly answerMs?: number;
 }
@@ -77,7 +77,7 @@ function exchange(
       path: request.originalUrl ?? request.url,
       headers,
       agent: false,
-      ...(tls?.ca === undefined ? {} : { ca: tls.ca }),
+      ...(tls?.ca === undefined ? {} : { ca: [...tls.ca] }),
     });
     const giveUp = () => forward.destroy(new BadGatewayError('Connection to leader timed out.'));
     let timer = setTimeout(giveUp, connectMs);

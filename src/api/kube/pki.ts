@@ -43,12 +43,39 @@ export async function ensurePki(directory: string, hosts: readonly string[], now
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const ca = await ensureCa(directory, nowMs);
     const server = await ensureServer(directory, ca, names, nowMs);
-    const ends = Date.parse(new X509Certificate(server.cert).validTo);
-    return { ca: ca.cert, ...server, renewAtMs: ends - RENEW_BEFORE_DAYS * DAY_MS };
+    return pkiOf(ca.cert, server);
   } catch (error) {
     if (error instanceof UnavailableError) throw error;
     throw new UnavailableError(`the certificate directory ${directory}`, { cause: error, detail: messageOf(error) });
   }
+}
+
+/**
+ * What `served` has become in `directory`, for a process that runs for long: the pair that somebody put there since, or a new one
+ * of our own once `served.renewAtMs` has come. Nothing is written before, and a pair that does not match is not taken: the files
+ * may be in the middle of being replaced.
+ * @throws UnavailableError when the directory cannot be read; and as ensurePki does, from renewAtMs on
+ */
+export async function currentPki(
+  directory: string,
+  hosts: readonly string[],
+  nowMs: number,
+  served: Pki,
+): Promise<Pki> {
+  if (nowMs >= served.renewAtMs) return ensurePki(directory, hosts, nowMs);
+  try {
+    const files = ['ca.crt', 'server.crt', 'server.key'];
+    const [ca, cert, key] = await Promise.all(files.map((file) => read(directory, file)));
+    if (ca === undefined || cert === undefined || key === undefined || cert === served.cert) return served;
+    return isGood({ cert, key }, nowMs, 0) ? pkiOf(ca, { cert, key }) : served;
+  } catch (error) {
+    throw new UnavailableError(`the certificate directory ${directory}`, { cause: error, detail: messageOf(error) });
+  }
+}
+
+function pkiOf(ca: string, server: Pair): Pki {
+  const ends = Date.parse(new X509Certificate(server.cert).validTo);
+  return { ca, ...server, renewAtMs: ends - RENEW_BEFORE_DAYS * DAY_MS };
 }
 
 async function ensureCa(directory: string, nowMs: number): Promise<{ cert: string; key: string | undefined }> {

@@ -23,8 +23,8 @@ export interface MarathonInfo {
   readonly hostname: string;
   /** Base URL of the Mesos face of the leader, for links to sandboxes. */
   readonly mesosUrl: () => string | undefined;
-  /** Certificate authority of the leader's face (PEM) when `scheme` is https. */
-  readonly ca?: string;
+  /** Certificate authorities (PEM) of the leader's face when `scheme` is https; absent: those that Node trusts. */
+  readonly ca?: readonly string[];
 }
 
 /** Everything the Marathon face needs; built in main.ts. */

@@ -1,6 +1,8 @@
+import { X509Certificate } from 'node:crypto';
 import { createServer as createTcpServer, connect } from 'node:net';
 import { get as httpsGet } from 'node:https';
 import { generate } from 'selfsigned';
+import { shownAt } from '../../support/tls';
 import { listen } from '../../../src/api/http/listen';
 import { UnavailableError } from '../../../src/core/errors';
 import { waitFor } from '../../support/wait';
@@ -66,6 +68,24 @@ describe('listen', () => {
     });
     expect(text).toBe('secret');
     await server.close(0);
+  });
+
+  test('another certificate is for connections to come; half a pair is refused', async () => {
+    const [first, second] = [await generate(), await generate()];
+    const server = await listen((_request, response) => response.end('secret'), {
+      host: '127.0.0.1',
+      port: 0,
+      tls: { key: first.private, cert: first.cert },
+    });
+    try {
+      expect(await shownAt(server.port)).toBe(new X509Certificate(first.cert).fingerprint256);
+      expect(() => server.setCertificate({ cert: second.cert, key: first.private })).toThrow('mismatch');
+      expect(await shownAt(server.port)).toBe(new X509Certificate(first.cert).fingerprint256);
+      server.setCertificate({ cert: second.cert, key: second.private });
+      expect(await shownAt(server.port)).toBe(new X509Certificate(second.cert).fingerprint256);
+    } finally {
+      await server.close(0);
+    }
   });
 });
 

@@ -1,11 +1,11 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generate } from 'selfsigned';
 import { parse } from 'yaml';
 import { kubeconfig, writeKubeconfig } from '../../../src/api/kube/kubeconfig';
-import { ensurePki } from '../../../src/api/kube/pki';
+import { currentPki, ensurePki } from '../../../src/api/kube/pki';
 
 const NOW = Date.UTC(2026, 5, 1);
 const DAY = 86_400_000;
@@ -124,6 +124,38 @@ test("an operator's authority without its key is kept; its server certificate is
   expect(await ensurePki(folder, [], NOW + 360 * DAY)).toEqual(first);
   await expect(ensurePki(folder, [], NOW + 366 * DAY)).rejects.toThrow('there is no ca.key');
   expect(await readFile(join(folder, 'server.crt'), 'utf8')).toBe(first.cert);
+});
+
+describe('in a process that runs for long', () => {
+  test('a certificate of our own stays until its last month, then it is made anew', async () => {
+    const first = await ensurePki(folder, ['a.example'], NOW);
+    expect(await currentPki(folder, ['a.example'], NOW + 300 * DAY, first)).toBe(first);
+    const later = await currentPki(folder, ['a.example'], NOW + 336 * DAY, first);
+    expect(later.ca).toBe(first.ca);
+    expect(later.cert).not.toBe(first.cert);
+    expect(later.renewAtMs).toBeGreaterThan(NOW + 600 * DAY);
+    expect(await readFile(join(folder, 'server.crt'), 'utf8')).toBe(later.cert);
+  });
+
+  test('what somebody put there is taken once it is a pair; nothing is written meanwhile', async () => {
+    const first = await ensurePki(folder, [], NOW);
+    const other = join(folder, 'other');
+    const second = await ensurePki(other, [], NOW);
+    for (const file of ['ca.crt', 'ca.key', 'server.crt']) {
+      await copyFile(join(other, file), join(folder, file));
+      expect(await currentPki(folder, [], NOW, first)).toBe(first);
+      expect(await readFile(join(folder, file), 'utf8')).toBe(await readFile(join(other, file), 'utf8'));
+    }
+    await copyFile(join(other, 'server.key'), join(folder, 'server.key'));
+    expect(await currentPki(folder, [], NOW, first)).toEqual(second);
+  });
+
+  test('files that are gone change nothing before the last month', async () => {
+    const first = await ensurePki(folder, [], NOW);
+    for (const file of await readdir(folder)) await rm(join(folder, file));
+    expect(await currentPki(folder, [], NOW, first)).toBe(first);
+    expect(await readdir(folder)).toEqual([]);
+  });
 });
 
 test('a directory that cannot be made is named', async () => {
