@@ -50,7 +50,9 @@ export async function runServer(options: ServerOptions): Promise<void> {
     kubernetes: `${options.advertiseAddress}:${options.kubePort}`,
     etcd: options.etcdEndpoints.join(','),
   });
-  const mirrored = parts.records.start(stop);
+  // The mirror lives longer than the ports: a request in hand waits for it.
+  const closed = new AbortController();
+  const mirrored = parts.records.start(closed.signal);
   void mirrored.then(() => {
     if (!stop.aborted) log.info('mirror is complete', { revision: parts.records.revision() });
   });
@@ -58,7 +60,9 @@ export async function runServer(options: ServerOptions): Promise<void> {
   await parts.election.run((term) => lead(parts, term), stop);
   parts.streams.closeAll();
   parts.agentStreams.closeAll();
-  await Promise.all(listening.map((face) => face.close()));
+  const cutOff = await Promise.all(listening.map((face) => face.close()));
+  closed.abort();
+  if (cutOff.some((count) => count > 0)) log.warn('requests were cut off without an answer', { counts: cutOff });
   await Promise.all([parts.records.stopped(), keeping, renewing]);
   parts.connection.close();
   log.info('server has stopped');

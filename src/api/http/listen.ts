@@ -28,9 +28,10 @@ export interface Listening {
   setCertificate(pem: Pem): void;
   /**
    * Takes no new connections, lets requests finish for `graceMs` (default LIMITS.closeGraceMs), then cuts what is left:
-   * streams and upgraded connections too. Resolves when all are closed; a second call waits for the first.
+   * streams and upgraded connections too. Resolves when all are closed, with the number of requests that were cut; a second call
+   * waits for the first.
    */
-  close(graceMs?: number): Promise<void>;
+  close(graceMs?: number): Promise<number>;
 }
 
 /**
@@ -44,7 +45,7 @@ export async function listen(app: RequestListener, options: ListenOptions): Prom
   await bind(server, options);
   const bound = server.address();
   if (bound === null || typeof bound === 'string') throw new Error('a TCP server without an address');
-  let closed: Promise<void> | undefined;
+  let closed: Promise<number> | undefined;
   return {
     address: bound.address,
     port: bound.port,
@@ -118,14 +119,16 @@ function close(
   sockets: ReadonlySet<Socket>,
   inHand: ReadonlySet<ServerResponse>,
   graceMs: number,
-): Promise<void> {
+): Promise<number> {
   return new Promise((resolve) => {
+    let cutOff = 0;
     const cut = setTimeout(() => {
+      cutOff = inHand.size;
       for (const socket of sockets) socket.destroy();
     }, graceMs);
     server.close(() => {
       clearTimeout(cut);
-      resolve();
+      resolve(cutOff);
     });
     // Node closes what is idle now; a kept-alive connection whose request ends later would stay until its timeout.
     const whenDone = (response: ServerResponse) => response.once('close', () => server.closeIdleConnections());
