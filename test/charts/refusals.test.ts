@@ -69,6 +69,11 @@ describeWith('helm')('the chart refuses', () => {
       set: ['server.hostNetwork=true'],
       says: /list those in networkPolicy.nodeCIDRs/,
     },
+    {
+      name: 'a server that is killed before it has drained',
+      set: ['server.drainSeconds=30'],
+      says: /server.terminationGracePeriodSeconds must be longer/,
+    },
     { name: 'a route without gateway', set: ['httpRoute.enabled=true'], says: /httpRoute.parentRefs must name the gateway/ },
   ])('$name', ({ set, says }) => {
     const { code, err } = template([IMAGE, ...set].flatMap((one) => ['--set', one]));

@@ -129,6 +129,13 @@ describeWith('helm')('the chart, rendered', () => {
     expect(service.ports.map(({ port }) => port)).toEqual([8080, 5050, 8443]);
   });
 
+  test('a server that is to stop serves on until no node sends it connections any more', () => {
+    const lifecycle = (...set: string[]) =>
+      spec(find(render('-f', ciFile('default'), ...set), 'StatefulSet', 'rel-berth-server')).template.spec.containers[0]?.lifecycle;
+    expect(lifecycle()).toEqual({ preStop: { exec: { command: ['sleep', '5'] } } });
+    expect(lifecycle('--set', 'server.drainSeconds=0')).toBeUndefined();
+  });
+
   test('probes speak what the port speaks', () => {
     const server = spec(find(ci('insecure'), 'StatefulSet', 'rel-berth-server'));
     expect(server.template.spec.containers[0]).toMatchObject({ livenessProbe: { httpGet: { scheme: 'HTTP' } } });

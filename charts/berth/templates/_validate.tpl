@@ -3,6 +3,7 @@
 {{- include "berth.validate.etcd" . }}
 {{- include "berth.validate.secrets" . }}
 {{- include "berth.validate.addresses" . }}
+{{- include "berth.validate.times" . }}
 {{- end }}
 
 {{- define "berth.validate.etcd" -}}
@@ -57,5 +58,11 @@
 {{- end }}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) }}
 {{- fail "httpRoute.parentRefs must name the gateway" }}
+{{- end }}
+{{- end }}
+
+{{- define "berth.validate.times" -}}
+{{- if ge (int .Values.server.drainSeconds) (int .Values.server.terminationGracePeriodSeconds) }}
+{{- fail "server.drainSeconds: the server would be killed before it may hand leadership over; server.terminationGracePeriodSeconds must be longer" }}
 {{- end }}
 {{- end }}
