@@ -155,7 +155,8 @@ export function assertNever(value: never): never {
   throw new Error(`unexpected value ${JSON.stringify(value)}`);
 }
 
-/** The text of anything that was thrown. */
+/** The text of anything that was thrown; of several at once (a name with several addresses, none of which answers) that of each. */
 export function messageOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join(', ');
   return error instanceof Error ? error.message : String(error);
 }
