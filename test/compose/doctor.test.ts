@@ -1,8 +1,17 @@
+import { generate } from 'selfsigned';
+import { listen } from '../../src/api/http/listen';
 import { judgeVersion } from '../../src/compose/doctor/doctor';
 import { judgeEngine } from '../../src/compose/doctor/docker';
 import { judgeEtcd, type MemberLook } from '../../src/compose/doctor/etcd';
 import type { Finding } from '../../src/compose/doctor/finding';
-import { judgeClock, judgeNode, judgePort, judgeSpace, type PortLook } from '../../src/compose/doctor/machine';
+import {
+  judgeClock,
+  judgeNode,
+  judgePort,
+  judgeSpace,
+  lookAtPort,
+  type PortLook,
+} from '../../src/compose/doctor/machine';
 import type { EngineFacts } from '../../src/io/docker/engine';
 import type { EtcdStatus } from '../../src/io/etcd/maintenance';
 
@@ -111,5 +120,16 @@ describe('the machine', () => {
     const finding = judgePort({ name: 'the agent', port: 5051, flag: '--port', state });
     expect(finding.level).toBe(level);
     expectAdvice([finding]);
+  });
+
+  test.each(['http', 'https'])('Berth is known by its answer over %s', async (scheme) => {
+    const pems = scheme === 'https' ? await generate([{ name: 'commonName', value: 'localhost' }]) : undefined;
+    const tls = pems === undefined ? {} : { tls: { key: pems.private, cert: pems.cert } };
+    const health = await listen((_request, response) => response.end('ok\n'), { host: '127.0.0.1', port: 0, ...tls });
+    try {
+      expect(await lookAtPort('the Mesos API', health.port, '--mesos-port')).toMatchObject({ state: 'berth' });
+    } finally {
+      await health.close(0);
+    }
   });
 });

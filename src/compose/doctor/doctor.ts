@@ -58,7 +58,7 @@ async function lookAtPorts(options: DoctorOptions, server: boolean, agent: boole
       ? [
           lookAtPort('the Marathon API', options.marathonPort, '--marathon-port'),
           lookAtPort('the Mesos API', options.mesosPort, '--mesos-port'),
-          lookAtPort('the Kubernetes API', options.kubePort, '--kube-port', true),
+          lookAtPort('the Kubernetes API', options.kubePort, '--kube-port'),
         ]
       : []),
     ...(agent ? [lookAtPort('the agent', options.port, '--port')] : []),

@@ -68,11 +68,11 @@ export interface PortLook {
 }
 
 /** A port that is taken is asked whether it is Berth that listens there. */
-export async function lookAtPort(name: string, port: number, flag: string, tls = false): Promise<PortLook> {
+export async function lookAtPort(name: string, port: number, flag: string): Promise<PortLook> {
   const bound = await tryToListen(port);
   if (bound === undefined) return { name, port, flag, state: 'free' };
   if (bound === 'EACCES') return { name, port, flag, state: 'forbidden' };
-  const isOurs = await answersAsBerth(port, tls);
+  const isOurs = await answersAsBerth(port);
   return { name, port, flag, state: isOurs ? 'berth' : 'stranger' };
 }
 
@@ -133,10 +133,14 @@ function tryToListen(port: number): Promise<string | undefined> {
   });
 }
 
-/** Whether Berth's health answer comes from the port on any address of this machine: it may be bound to one of them only. */
-async function answersAsBerth(port: number, tls: boolean): Promise<boolean> {
+/**
+ * Whether Berth's health answer comes from the port on any address of this machine: it may be bound to one of them only, and
+ * every port may speak TLS.
+ */
+async function answersAsBerth(port: number): Promise<boolean> {
   const others = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address));
-  for (const host of new Set(['127.0.0.1', ...others])) if (await saysOk(host, port, tls)) return true;
+  for (const host of new Set(['127.0.0.1', ...others]))
+    if ((await saysOk(host, port, false)) || (await saysOk(host, port, true))) return true;
   return false;
 }
 
