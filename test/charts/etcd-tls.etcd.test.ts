@@ -67,7 +67,7 @@ describeWith('helm')("the chart's etcd with TLS", () => {
     const { template } = find(objects, 'StatefulSet', 'rel-berth-server').spec as {
       template: { spec: { containers: { env: { name: string; value?: string }[] }[] } };
     };
-    const given = (template.spec.containers[0]?.env ?? []).filter(({ name }) => name.startsWith('BERTH_'));
+    const given = (template.spec.containers[0]?.env ?? []).filter(({ name }) => name.startsWith('BERTH_ETCD_'));
     const env = Object.fromEntries(
       given.map(({ name, value = '' }) => [name, value.replace('/etc/berth/etcd-tls', join(folder, 'tls'))]),
     );

@@ -54,9 +54,25 @@ describeWith('helm')("the chart's processes", () => {
     chmodSync(at, 0o555);
   }
 
+  function podOf(kind: string, name: string): { args: string[]; env?: { name: string; value?: string }[] } {
+    const { template } = find(objects, kind, name).spec as {
+      template: { spec: { containers: { args: string[]; env?: { name: string; value?: string }[] }[] } };
+    };
+    const [main] = template.spec.containers;
+    if (main === undefined) throw new Error(`${name} has no container`);
+    return main;
+  }
+
+  /** What a variable of a server's container says, in this test: its folders and the port of the first server. */
+  function inFolder(value: string): string {
+    return value
+      .replace('/var/lib/berth/server', folder)
+      .replace('/etc/berth', folder)
+      .replace(':8080', `:${ports[0]?.marathon}`);
+  }
+
   function argumentsOf(kind: string, name: string, changes: Readonly<Record<string, string>>): string[] {
-    const { template } = find(objects, kind, name).spec as { template: { spec: { containers: { args: string[] }[] } } };
-    const given = template.spec.containers[0]?.args ?? [];
+    const given = podOf(kind, name).args;
     const names = given.map((arg) => arg.split('=')[0]);
     for (const flag of Object.keys(changes)) expect(names).toContain(flag);
     return given.map((arg) => {
@@ -145,6 +161,25 @@ describeWith('helm')("the chart's processes", () => {
     expect(ask(ports[1]?.marathon ?? 0, '/metrics', token)).toContain(' 200');
     // The port for kubectl has the same certificate.
     expect(ask(ports[0]?.kube ?? 0, '/version', token)).toContain(' 200');
+  });
+
+  test('in the pod of a server the command line needs no flags', async () => {
+    await waitFor(`a leader; ${logs()}`, () => ask(ports[0]?.marathon ?? 0, '/readyz').includes(' 200'), 60_000, 500);
+    const env = Object.fromEntries(
+      (podOf('StatefulSet', 'rel-berth-server').env ?? []).flatMap(({ name, value = '' }) =>
+        /^(BERTH_(URL|TOKEN_FILE|ROLE)|NODE_EXTRA_CA_CERTS)$/.test(name) ? [[name, inFolder(value)]] : [],
+      ),
+    );
+    const berth = (...args: readonly string[]) => run(process.execPath, [MAIN, ...args], { env });
+    const { code, out, err } = berth('status');
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toMatch(/^server {2}https:\/\/localhost:\d+,[^]*etcd {4}healthy/);
+    expect(berth('logs', '/none').err).toContain('/none');
+    const { mesos, kube } = ports[0] ?? { mesos: 0, kube: 0 };
+    const looked = berth('doctor', '--json', '--etcd-endpoints', etcd.endpoint, '--mesos-port', `${mesos}`, '--kube-port', `${kube}`);
+    const findings = JSON.parse(looked.out) as { check: string; what: string }[];
+    expect(findings.find(({ check }) => check === `port ${mesos}`)?.what).toBe('the Mesos API listens');
+    expect(findings.map(({ check }) => check)).not.toContain('docker');
   });
 
   test('servers made no certificates of their own', () => {

@@ -50,3 +50,19 @@ run in the pod of a server.
   value: {{ $value | quote }}
 {{- end }}
 {{- end }}
+
+{{/* For `berth status`, `berth logs` and `berth doctor` in the pod of a server: which cluster, whose certificate, what secret. */}}
+{{- define "berth.server.clientEnv" -}}
+- name: BERTH_ROLE
+  value: server
+- name: BERTH_URL
+  value: {{ printf "%s://localhost:%d" (include "berth.scheme" .) (int .Values.service.ports.marathon) }}
+{{- if not .Values.auth.insecureNoAuth }}
+- name: BERTH_TOKEN_FILE
+  value: /etc/berth/token/token
+{{- end }}
+{{- if .Values.tls.enabled }}
+- name: NODE_EXTRA_CA_CERTS
+  value: /var/lib/berth/server/pki/ca.crt
+{{- end }}
+{{- end }}
