@@ -107,6 +107,9 @@ describeWith('helm', 'kube-apiserver', 'kube-controller-manager')('the chart on 
     helm('upgrade', 'berth', CHART, '-n', 'berth', '--reset-then-reuse-values');
     expect(read('berth-token', 'token')).toBe(token);
     kubectl(['-n', 'berth', 'scale', 'statefulset/berth-server', '--replicas=0']);
+    const servers = '--selector=app.kubernetes.io/component=server';
+    kubectl(['-n', 'berth', 'wait', 'pod', '--for=delete', servers, '--timeout=60s']);
+    expect(kubectl(['-n', 'berth', 'get', 'pods', servers, '-o', 'name'])).toBe('');
     kubectl(['-n', 'berth', 'rollout', 'restart', 'statefulset/berth-server']);
     const claims = () => kubectl(['-n', 'berth', 'get', 'pvc', '-l', 'app.kubernetes.io/component=etcd', '-o', 'name']);
     await waitFor('the claims that the README tells how to delete', () => claims().includes('data-berth-etcd-2'));
