@@ -74,6 +74,8 @@ describeWith('helm', 'kube-apiserver', 'kube-controller-manager')('the chart on 
   test('servers, etcd and the test pod are admitted where only restricted pods are', async () => {
     namespace('strict', 'restricted');
     helm('install', 'rel', CHART, '-n', 'strict', '-f', ciFile('existing-secrets'), '--set', 'agent.mode=off');
+    // Servers fetch what tasks write from the agents' addresses.
+    expect(helm('get', 'notes', 'rel', '-n', 'strict')).toMatch(/berth agent --master .* --listen 0\.0\.0\.0 --hostname /);
     expect(await podsIn('strict', 'server-2')).toEqual(['cluster-a-server-2']);
     expect(await podsIn('strict', 'etcd-2')).toEqual(['cluster-a-etcd-2']);
     const hooks = helm('get', 'hooks', 'rel', '-n', 'strict');
