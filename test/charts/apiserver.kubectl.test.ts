@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { waitFor } from '../support/wait';
 import { startControlPlane, type ControlPlane } from './control-plane';
@@ -80,6 +80,11 @@ describeWith('helm', 'kube-apiserver', 'kube-controller-manager')('the chart on 
     expect(await podsIn('strict', 'etcd-2')).toEqual(['cluster-a-etcd-2']);
     const hooks = helm('get', 'hooks', 'rel', '-n', 'strict');
     expect(kubectl(['-n', 'strict', 'create', '-f', '-'], hooks)).toContain('pod/cluster-a-test created');
+    // And the pod that the README has the operator start.
+    const readme = readFileSync(join(CHART, 'README.md'), 'utf8');
+    const restore = /kubectl (-n berth run [^]*?) < berth\.backup/.exec(readme)?.[1] ?? '';
+    const words = restore.replace('-n berth', '-n strict').replace('--rm -i', '--dry-run=server');
+    expect(must('sh', ['-c', `kubectl --kubeconfig ${plane.kubeconfig} ${words}`])).toContain('pod/berth-restore created');
     const claims = () => get('strict', 'pvc').items.map(({ metadata }) => metadata.name);
     await waitFor('a claim for each member', () => claims().length === 3);
     expect(claims().sort()).toEqual([0, 1, 2].map((i) => `data-cluster-a-etcd-${i}`));
