@@ -199,7 +199,11 @@ describeWith('helm')('the chart, rendered', () => {
     expect(made.spec).toMatchObject({ hostNetwork: true, hostPID: true, dnsPolicy: 'ClusterFirstWithHostNet' });
     expect(made.spec.containers).toHaveLength(1);
     expect(made.spec.containers[0]?.securityContext).not.toHaveProperty('privileged');
-    expect(made.spec.volumes).toContainEqual({ name: 'docker-socket', hostPath: { path: '/run/docker.sock', type: 'Socket' } });
+    // By its folder: an engine that starts anew makes a new socket.
+    expect(made.spec.volumes).toContainEqual({ name: 'docker-folder', hostPath: { path: '/run', type: 'Directory' } });
+    const folder = { name: 'docker-folder', mountPath: '/run/berth-docker', readOnly: true };
+    expect(made.spec.containers[0]?.volumeMounts).toContainEqual(folder);
+    expect(made.spec.containers[0]?.args).toContain('--docker-socket=/run/berth-docker/docker.sock');
     expect(made.spec.containers[0]?.args).toContain('--hostname=$(NODE_IP)');
   });
 

@@ -8,7 +8,7 @@
 - {{ printf "--port=%v" ($agent.port) | quote }}
 - {{ printf "--hostname=%v" (default (ternary "$(POD_IP)" "$(NODE_IP)" $isDind) $agent.hostname) | quote }}
 - {{ printf "--work-dir=%v" ($agent.workDir) | quote }}
-- {{ printf "--docker-socket=%v" (ternary "/run/berth-docker/docker.sock" $agent.dockerSocket $isDind) | quote }}
+- {{ printf "--docker-socket=%v" (printf "/run/berth-docker/%s" (ternary "docker.sock" (base $agent.dockerSocket) $isDind)) | quote }}
 - {{ printf "--log-level=%v" ($agent.logLevel) | quote }}
 {{- with $agent.nodeResources }}
 - {{ printf "--resources=%s" . | quote }}
