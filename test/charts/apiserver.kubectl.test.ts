@@ -60,6 +60,7 @@ describeWith('helm', 'kube-apiserver', 'kube-controller-manager')('the chart on 
     expect(notes).toContain('kubectl --kubeconfig berth.kubeconfig get apps');
     expect(notes).not.toMatch(/<no value>|%!/);
     expect(notes.includes('insecureNoAuth')).toBe(name === 'insecure');
+    expect(notes).not.toContain('the token crosses');
 
     const first = helm('get', 'manifest', 'rel', '-n', space);
     helm('upgrade', 'rel', CHART, '-n', space, '-f', ciFile(name));
