@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { MarathonClient, type Answer } from '../support/marathon-client';
 import type { AgentHost } from '../testbed/agent-host';
@@ -27,7 +27,7 @@ export class ComposeProject {
         ...process.env,
         ...this.variables,
         DOCKER_HOST: `unix://${this.host.dockerSocket}`,
-        DOCKER_SOCKET: this.host.dockerSocket,
+        DOCKER_FOLDER: dirname(this.host.dockerSocket),
         BERTH_WORK_DIR: this.host.workDir,
       },
     });

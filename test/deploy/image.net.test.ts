@@ -234,6 +234,20 @@ describe('compose.yaml', () => {
     expect(await taskContainers()).toEqual(expect.arrayContaining(before));
   });
 
+  test('Docker restarts, with a socket that is new: the agent goes on, nothing else restarts', async () => {
+    const before = await taskContainers();
+    const agent = await (await containerOf('agent')).inspect();
+    await host().dockerd.kill('SIGTERM');
+    await host().startDockerd();
+    await waitFor('the agent to be active', agentIsActive, WAIT_MS, 500);
+    await client().ok('PUT', '/v2/apps/web', { instances: 4 });
+    await client().settled('/web', 4, WAIT_MS);
+    expect(await taskContainers()).toEqual(expect.arrayContaining(before));
+    expect((await (await containerOf('agent')).inspect()).State.StartedAt).toBe(agent.State.StartedAt);
+    await client().ok('PUT', '/v2/apps/web', { instances: 3 });
+    await client().settled('/web', 3, WAIT_MS);
+  });
+
   test('down leaves the apps, up finds them: same secret, same records, same containers', async () => {
     const before = await taskContainers();
     await project.compose('down', '--timeout', '20');
