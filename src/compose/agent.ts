@@ -82,7 +82,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const app = application();
   app.use(accessLog('agent', clock, metrics, log));
   app.use(new TokenAuth(token).middleware(undefined, ['/health', '/healthz', '/readyz']));
-  app.use(agentRouter({ agent, files: new SandboxReader(sandboxes), metrics: () => metrics.render(), log }));
+  const files = new SandboxReader(sandboxes);
+  app.use(agentRouter({ agent, files, engineAnswers: () => driver.ping(), metrics: () => metrics.render(), log }));
   const http = await readCertificate(options.tls);
   const tls = http === undefined ? {} : { tls: http.pem };
   const listening = await listen(app, { host: options.listen, port: options.port, ...tls });

@@ -55,6 +55,8 @@ export const LIMITS = {
   /** Docker calls: milliseconds until one is given up; pulls have their own. */
   dockerCallMs: 60_000,
   dockerPullMs: 900_000,
+  /** Milliseconds for Docker's answer to whether it is there: probes that ask for /readyz give up after a few seconds. */
+  dockerPingMs: 2_000,
   /** Milliseconds from a stop that Docker says is done until it is asked again, if the container still counts as running. */
   stopAgainMs: 5_000,
   /** Status updates: first and last repeat, milliseconds (Mesos: 10 s doubling to 10 min). */

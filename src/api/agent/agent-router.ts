@@ -1,11 +1,11 @@
 import { Router } from 'express';
 import type { Agent } from '../../agent/agent';
 import type { ErrorCode } from '../../core/errors';
-import { BerthError } from '../../core/errors';
+import { BerthError, messageOf } from '../../core/errors';
 import type { Logger } from '../../core/ports/logger';
 import type { SandboxFiles } from '../../core/ports/sandboxes';
 import { errorHandler } from '../http/errors';
-import { healthRouter } from '../http/health';
+import { healthRouter, type ReadyCheck } from '../http/health';
 import { filesRouter } from './files';
 import { logsRouter } from './logs';
 import { agentState, statistics } from './state';
@@ -13,6 +13,8 @@ import { agentState, statistics } from './state';
 export interface AgentFaceDeps {
   readonly agent: Agent;
   readonly files: SandboxFiles;
+  /** Rejects when the container engine does not answer. */
+  readonly engineAnswers: () => Promise<void>;
   /** The Prometheus text of this process. */
   readonly metrics: () => Promise<string>;
   readonly log: Logger;
@@ -35,11 +37,11 @@ const HTTP_STATUS = {
 } as const satisfies Record<ErrorCode, number>;
 
 /** Everything an agent serves (port 5051). Authentication, if any, goes in front of it. */
-export function agentRouter({ agent, files, metrics, log }: AgentFaceDeps): Router {
+export function agentRouter({ agent, files, engineAnswers, metrics, log }: AgentFaceDeps): Router {
   const router = Router();
   // Mesos: 200 without a body as long as the process answers.
   router.get(['/health', '/slave\\(1\\)/health'], (_request, response) => void response.status(200).end());
-  router.use(healthRouter({ metrics, ready: () => [readiness(agent)] }));
+  router.use(healthRouter({ metrics, ready: () => readiness(agent, engineAnswers) }));
   router.get(['/state', '/state.json', '/slave\\(1\\)/state'], (_request, response) => {
     response.json(agentState(agent));
   });
@@ -59,7 +61,14 @@ export function agentRouter({ agent, files, metrics, log }: AgentFaceDeps): Rout
   return router;
 }
 
-function readiness(agent: Agent): { name: string; ok: boolean; message: string } {
+async function readiness(agent: Agent, engineAnswers: () => Promise<void>): Promise<ReadyCheck[]> {
+  const engine = await engineAnswers().then(
+    () => ({ ok: true, message: 'answers' }),
+    (error: unknown) => ({ ok: false, message: messageOf(error) }),
+  );
   const { state, reason } = agent.status();
-  return { name: 'registered', ok: state === 'registered', message: reason };
+  return [
+    { name: 'registered', ok: state === 'registered', message: reason },
+    { name: 'docker', ...engine },
+  ];
 }

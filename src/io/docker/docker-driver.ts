@@ -89,6 +89,11 @@ export class DockerDriver implements TaskDriver {
     return facts;
   }
 
+  /** Resolves when the engine answers. Throws UnavailableError or TimeoutError. */
+  async ping(): Promise<void> {
+    await this.engine.ping();
+  }
+
   async pull(task: TaskLaunch, signal: AbortSignal): Promise<void> {
     const docker = task.info.container?.docker;
     if (docker === undefined) throw launchFailed('pull', 'no DockerInfo found in container info');

@@ -131,6 +131,12 @@ export class DockerEngine {
     this.client = undefined;
   }
 
+  /** Resolves when the engine answers. Throws UnavailableError or TimeoutError. */
+  async ping(): Promise<void> {
+    const ping = (docker: Docker, signal: AbortSignal) => untyped(docker).ping(withSignal({}, signal));
+    await this.call('ping', ping, { timeoutMs: LIMITS.dockerPingMs });
+  }
+
   async facts(): Promise<EngineFacts> {
     const version = await this.call('version', (docker, signal) => untyped(docker).version(withSignal({}, signal)));
     const info = await this.call('info', (docker, signal) => untyped(docker).info(withSignal({}, signal)));
@@ -183,6 +189,7 @@ function onAbort(signal: AbortSignal, run: () => void): void {
 function untyped(docker: Docker): {
   version(options: object): Promise<Docker.DockerVersion>;
   info(options: object): Promise<unknown>;
+  ping(options: object): Promise<unknown>;
 } {
   return docker as unknown as ReturnType<typeof untyped>;
 }

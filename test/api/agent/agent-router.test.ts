@@ -14,8 +14,11 @@ let box: string;
 let world: FakeWorld;
 let server: Server;
 let url: string;
+/** Why the engine does not answer, when it does not. */
+let engineIs: Error | undefined;
 
 beforeEach(async () => {
+  engineIs = undefined;
   root = mkdtempSync(join(tmpdir(), 'berth-api-agent-'));
   box = join(root, 'F1', 't');
   mkdirSync(box, { recursive: true });
@@ -37,6 +40,7 @@ beforeEach(async () => {
     agentRouter({
       agent,
       files: new SandboxReader(root),
+      engineAnswers: () => (engineIs === undefined ? Promise.resolve() : Promise.reject(engineIs)),
       metrics: () => Promise.resolve('berth_x 1\n'),
       log: silentLogger(),
     }),
@@ -61,7 +65,7 @@ const query = (path: string) => `path=${encodeURIComponent(path)}`;
 test.each<{ path: () => string; status: number; text: string }>([
   { path: () => '/health', status: 200, text: '' },
   { path: () => '/healthz', status: 200, text: 'ok\n' },
-  { path: () => '/readyz', status: 200, text: '[+] registered: registered as S1\n' },
+  { path: () => '/readyz', status: 200, text: '[+] registered: registered as S1\n[+] docker: answers\n' },
   { path: () => '/metrics', status: 200, text: 'berth_x 1\n' },
   { path: () => '/v1/tasks/t/logs', status: 200, text: 'one\ntwo\n' },
   { path: () => '/v1/tasks/t/logs?tail=1', status: 200, text: 'two\n' },
@@ -105,6 +109,15 @@ test.each<{ path: () => string; status: number; text: string }>([
   },
 ])('GET $path -> $status', async ({ path, status, text }) => {
   expect(await get(path())).toMatchObject({ status, text });
+});
+
+test('an agent whose engine does not answer is alive, but not ready', async () => {
+  engineIs = new Error('Docker is unavailable: connect ECONNREFUSED /run/docker.sock');
+  expect(await get('/readyz')).toMatchObject({
+    status: 503,
+    text: `[+] registered: registered as S1\n[-] docker: ${engineIs.message}\n`,
+  });
+  expect(await get('/healthz')).toMatchObject({ status: 200 });
 });
 
 test('browse lists a sandbox', async () => {
@@ -151,7 +164,7 @@ test('while the master is away it is not ready, says why, and still serves logs'
   world.master.hangUp('the master is gone');
   await world.run(10_000);
   const { status, text } = await get('/readyz');
-  expect([status, text]).toEqual([503, '[-] registered: master is unavailable: nobody leads\n']);
+  expect([status, text]).toEqual([503, '[-] registered: master is unavailable: nobody leads\n[+] docker: answers\n']);
   expect((await get('/health')).status).toBe(200);
   expect((await get('/v1/tasks/t/logs')).text).toBe('one\ntwo\n');
 });

@@ -210,6 +210,18 @@ describe('DockerEngine', () => {
     await expect(inspect(50)).rejects.toThrow(TimeoutError);
   });
 
+  test('whether it answers is asked with a time limit of its own', async () => {
+    const ask = async (path: string) => {
+      const engine = new DockerEngine({ socketPath: path }, noopMetrics());
+      return engine.ping().finally(() => engine.close());
+    };
+    answer = { status: 200, body: {} };
+    await expect(ask(socketPath)).resolves.toBeUndefined();
+    answer = 'hang';
+    await expect(ask(socketPath)).rejects.toThrow(TimeoutError);
+    await expect(ask(join(folder, 'none.sock'))).rejects.toThrow(UnavailableError);
+  });
+
   test('a command in a container of an engine that hangs is not late: the engine is', async () => {
     answer = 'hang';
     const engine = new DockerEngine({ socketPath }, noopMetrics());
