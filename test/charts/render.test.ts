@@ -200,7 +200,7 @@ describeWith('helm')('the chart, rendered', () => {
     expect(made.spec.containers).toHaveLength(1);
     expect(made.spec.containers[0]?.securityContext).not.toHaveProperty('privileged');
     // By its folder: an engine that starts anew makes a new socket.
-    expect(made.spec.volumes).toContainEqual({ name: 'docker-folder', hostPath: { path: '/run', type: 'Directory' } });
+    expect(made.spec.volumes).toContainEqual({ name: 'docker-folder', hostPath: { path: '/run', type: 'DirectoryOrCreate' } });
     const folder = { name: 'docker-folder', mountPath: '/run/berth-docker', readOnly: true };
     expect(made.spec.containers[0]?.volumeMounts).toContainEqual(folder);
     expect(made.spec.containers[0]?.args).toContain('--docker-socket=/run/berth-docker/docker.sock');
