@@ -235,6 +235,7 @@ describe('compose.yaml', () => {
   });
 
   test('Docker restarts, with a socket that is new: the agent goes on, nothing else restarts', async () => {
+    await up(); // the server that the last test has killed
     const before = await taskContainers();
     const agent = await (await containerOf('agent')).inspect();
     await host().dockerd.kill('SIGTERM');
