@@ -47,6 +47,7 @@ export class HostRules {
         instance.killedRuns.has(id?.incarnation ?? 0) ||
         task?.wasUnreachable === true ||
         task?.isUnhealthy === true ||
+        task?.isGivenUp === true ||
         this.unhealthy.has(container.taskId));
     if (!isAsked)
       this.history.violate('nothing is killed that nobody asked to kill', `${container.taskId} on ${host.name}`);

@@ -56,6 +56,8 @@ export interface TaskTruth {
   wasUnreachable: boolean;
   /** Its health checks failed and have not passed since: it may be ended. */
   isUnhealthy: boolean;
+  /** Its kill was asked for while it was unhealthy: that it got well before it ended changes nothing. */
+  isGivenUp: boolean;
 }
 
 /** What the app is in the words a user chose it by: equal keys, equal wish. `OP` numbers the user's config changes. */
@@ -223,6 +225,7 @@ export class Truth {
       cameBack: false,
       wasUnreachable: false,
       isUnhealthy: false,
+      isGivenUp: false,
     };
     if (known === undefined || known.state !== state)
       this.history.note(`store: task ${short(taskId)} ${state} on ${record.spec.agentId.slice(-3)}`);
@@ -243,6 +246,7 @@ export class Truth {
     truth.wasTerminal ||= isTerminal(state);
     const healthy = record.status.latest?.healthy;
     if (healthy !== undefined) truth.isUnhealthy = !healthy;
+    truth.isGivenUp ||= truth.isUnhealthy && record.status.killRequested !== undefined;
     if (state === 'TASK_UNREACHABLE') this.unreachable(truth);
     this.tasks.set(taskId, truth);
   }

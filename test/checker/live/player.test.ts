@@ -75,6 +75,11 @@ function task(id: string, host: string, state: string, port: number, cpus = 1): 
   return { key: `/berth/v1/tasks/${host}/${taskId}`, value: JSON.stringify(record) };
 }
 
+function withStatus({ key, value }: KeyChange, more: object): KeyChange {
+  const record = JSON.parse(value ?? '{}') as { status: object };
+  return { key, value: JSON.stringify({ ...record, status: { ...record.status, ...more } }) };
+}
+
 function container(host: string, id: string, what: 'started' | 'stop asked' | 'ended' | 'removed'): Sight {
   return { kind: 'container', host, taskId: taskIdOf(id, 1), what };
 }
@@ -117,6 +122,21 @@ describe('a recorded run', () => {
       container('a1', ONE, 'ended'),
     );
     expect(story.verdict()).toBe('nothing');
+  });
+
+  test.each([
+    { name: 'was asked for when it was unhealthy', killRequested: { atMs: 1 }, broken: 'nothing' },
+    { name: 'was not', killRequested: undefined, broken: 'nothing is killed that nobody asked to kill' },
+  ])('a task that is well again may be killed when its kill $name', ({ killRequested, broken }) => {
+    const told = (healthy: boolean, more: object = {}) =>
+      withStatus(task(ONE, 'a1', 'TASK_RUNNING', 31_000), { latest: { state: 'TASK_RUNNING', healthy }, ...more });
+    const kill = killRequested === undefined ? {} : { killRequested };
+    const story = running()
+      .commit(told(false))
+      .commit(told(false, kill))
+      .add(container('a1', ONE, 'stop asked'))
+      .commit(told(true, kill));
+    expect(story.verdict()).toBe(broken);
   });
 
   test.each([
