@@ -155,9 +155,15 @@ describe('a store of the past', () => {
       const before = await bed.running();
       await Promise.all(bed.servers.map(({ process }) => process.stop()));
       await restoreSnapshot(bed, snapshot);
+      const told = bed.servers.map(({ process }) => process.log().length);
       for (const server of bed.servers) server.start();
       await allWell(bed);
-      // Written when a term begins, which is after the servers are ready.
+      // Told when a term begins, which is after the servers are ready. Events of tests before this one are in the snapshot, too.
+      const tellsIt = () =>
+        bed.servers.some(({ process }, i) =>
+          process.log().slice(told[i]).includes('the records may be older than what runs'),
+        );
+      await waitFor('a leader to tell', tellsIt);
       await waitFor('the event', async () => (await events(bed, 'StoreWentBack')).length > 0);
       await bed.marathon().settled('/old', 3);
       await holdsFor(bed, before, 20_000);
